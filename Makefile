@@ -1,0 +1,47 @@
+# `make` installs what is missing and runs the whole workflow at the quick scale; `make test` checks everything.
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: all install test lint bench clean clean-all lock
+
+all: install
+	snakemake all
+
+install: $(INSTALLED)
+
+# The lock pins every package with its hashes; pip byte-compiles what it installs.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
+	  "Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is " + sys.version.split()[0] + \
+	  "; name another with: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+test: lint
+	python -m pytest
+
+lint: install
+	ruff check .
+	ruff format --check .
+	snakefmt --check workflow
+	snakemake --lint
+
+bench: install
+	python -m benchmarks
+
+# Results go, evaluations stay: they are never computed twice. `make clean-all` removes them and the installation too.
+clean:
+	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name store -exec rm -rf {} +
+	rm -rf .snakemake
+
+clean-all: clean
+	rm -rf results/store $(VENV) *.egg-info .pytest_cache .ruff_cache
+
+# Needs uv; run it after a change of the dependencies in pyproject.toml.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra workflow --extra dev \
+	  --generate-hashes --no-annotate --no-header --output-file requirements.lock

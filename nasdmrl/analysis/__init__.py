@@ -1,0 +1,1 @@
+"""From logs to figures and tables: pure functions of files, without TensorFlow."""

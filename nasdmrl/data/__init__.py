@@ -1,0 +1,1 @@
+"""From the official archives to arrays ready to train on: archives -> records -> images."""

@@ -1,0 +1,162 @@
+"""Decoded images, made once and memory-mapped: uint8 of one size, with labels and a fingerprint (Section 6)."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nasdmrl.config import Data
+from nasdmrl.data.records import read_spec, record_path
+from nasdmrl.errors import DataError
+from nasdmrl.files import atomic_path, write_json
+from nasdmrl.nsc import Shape
+from nasdmrl.progress import Progress
+
+IMAGES, LABELS, CARD = "images.npy", "labels.npy", "card.json"
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """One dataset, ready to train on.
+
+    images: uint8 of shape (n, height, width, 3), memory-mapped; labels: int32 of shape (n,), 0..n_classes - 1;
+    fingerprint: SHA-256 of both.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    n_classes: int
+    fingerprint: str
+
+    @property
+    def shape(self) -> Shape:
+        """Height, width and channels of an image."""
+        return self.images.shape[1:]
+
+    @cached_property
+    def resident(self) -> tuple[Any, Any]:
+        """Images and labels as TensorFlow tensors, put on the device once for a whole search."""
+        import tensorflow as tf
+
+        return tf.constant(self.images), tf.constant(self.labels)
+
+    def split(self, train_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of training and test images, int32: a seeded permutation cut in two (Section 4)."""
+        order = np.random.RandomState(seed).permutation(len(self.labels)).astype(np.int32)
+        cut = round(train_fraction * len(order))
+        return order[:cut], order[cut:]
+
+
+def load(folder: Path | str) -> ImageData:
+    """Open a folder made by `decode`. Raises `DataError` where it is missing or damaged."""
+    folder = Path(folder)
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+        labels = np.load(folder / LABELS, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder}: cannot be read ({error}); decode the records again") from error
+    return ImageData(card["dataset"], images, labels, len(card["class_names"]), card["fingerprint"])
+
+
+def decode(records: Path | str, output: Path | str, options: Data, threads: int = 1) -> dict:
+    """Decode the records in one folder into arrays in another, with the limits of `options`.
+
+    Returns the card written beside them: dataset, source, class names, images, size and fingerprint. Raises
+    `DataError` for damaged records; `output` is then left as it was.
+    """
+    spec = read_spec(records)
+    chosen = choose(_counts(spec), options)
+    total = sum(len(positions) for positions in chosen.values())
+    with atomic_path(output) as folder:
+        folder.mkdir(parents=True)
+        shape = (total, options.image_size, options.image_size, 3)
+        images = np.lib.format.open_memmap(folder / IMAGES, mode="w+", dtype=np.uint8, shape=shape)
+        labels = np.concatenate(
+            [np.full(len(positions), new, np.int32) for new, positions in enumerate(chosen.values())]
+        )
+        _fill(images, _decoded(records, spec, chosen, options, threads), f"decode {spec['name']}")
+        images.flush()
+        np.save(folder / LABELS, labels)
+        card = _card(spec, options, list(chosen), images, labels)
+        write_json(folder / CARD, card)
+    return card
+
+
+def choose(counts: list[int], options: Data) -> dict[int, np.ndarray]:
+    """The classes to use, in order, and the positions of the images to use of each; seeded (limit_seed)."""
+    random = np.random.RandomState(options.limit_seed)
+    classes = np.sort(random.permutation(len(counts))[: options.classes])
+    return {int(c): np.sort(random.permutation(counts[c])[: options.images_per_class]) for c in classes}
+
+
+def _counts(spec: dict) -> list[int]:
+    return [spec["images_per_class"][str(label)] for label in range(len(spec["images_per_class"]))]
+
+
+def _decoded(
+    records: Path | str, spec: dict, chosen: dict[int, np.ndarray], options: Data, threads: int
+) -> Iterator[np.ndarray]:
+    """Yield batches of decoded images, uint8, class after class."""
+    import tensorflow as tf
+
+    counts = _counts(spec)
+    keep = np.concatenate(
+        [np.isin(np.arange(counts[label]), positions) for label, positions in chosen.items()]
+    )
+    files = [record_path(records, label) for label in chosen]
+    kept = tf.constant(keep)
+    dataset = tf.data.TFRecordDataset(files).enumerate()
+    dataset = dataset.filter(lambda i, _: kept[i]).map(
+        lambda _, record: _image(record, options.image_size, options.antialias), num_parallel_calls=threads
+    )
+    try:
+        for batch in dataset.batch(BATCH).prefetch(1):
+            yield batch.numpy()
+    except tf.errors.OpError as error:
+        raise DataError(
+            f"{records}: damaged or incomplete ({error.message}); run the conversion again"
+        ) from error
+
+
+def _image(record: Any, size: int, antialias: bool) -> Any:
+    """Parse one tf.train.Example; grey images are widened to RGB, values rounded to uint8."""
+    import tensorflow as tf
+
+    example = tf.io.parse_single_example(record, {"image": tf.io.FixedLenFeature([], tf.string)})
+    image = tf.io.decode_jpeg(example["image"], channels=3)
+    resized = tf.image.resize(image, (size, size), method="bilinear", antialias=antialias)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+
+
+def _fill(images: np.ndarray, batches: Iterator[np.ndarray], title: str) -> None:
+    progress = Progress(title, -(-len(images) // BATCH))
+    done = 0
+    for batch in batches:
+        images[done : done + len(batch)] = batch
+        done += len(batch)
+        progress.advance()
+    progress.close()
+    if done != len(images):
+        raise DataError(f"{title}: {done} images where {len(images)} were listed; run the conversion again")
+
+
+def _card(spec: dict, options: Data, classes: list[int], images: np.ndarray, labels: np.ndarray) -> dict:
+    digest = hashlib.sha256(str(images.shape).encode())
+    digest.update(images.data)
+    digest.update(labels.data)
+    return {
+        "dataset": spec["name"],
+        "source": options.source,
+        "class_names": [spec["class_names"][str(label)] for label in classes],
+        "images": len(labels),
+        "image_size": options.image_size,
+        "fingerprint": digest.hexdigest(),
+    }

@@ -1,0 +1,155 @@
+"""Meta-Dataset's layout: `{class}.tfrecords` of `image` (JPEG bytes) and `label`, and `dataset_spec.json`.
+
+Images that already are RGB or grey JPEG keep their bytes; others (Omniglot's PNG, GTSRB's PPM, the aircraft
+without their banner) are encoded anew.
+"""
+
+import errno
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+
+from nasdmrl.data.archives import Index, open_index
+from nasdmrl.datasets import DATASETS
+from nasdmrl.errors import DataError
+from nasdmrl.files import atomic_path, write_json
+from nasdmrl.progress import Progress
+
+SPEC_NAME = "dataset_spec.json"
+JPEG_QUALITY = 95
+BANNER_PIXELS = 20
+# FGVC-Aircraft's photographs are several hundred pixels high and end in a copyright banner of 20 pixels. Copies
+# below this height were scaled down, their banner with them or cut before, so nothing is cut from them.
+BANNER_MIN_HEIGHT = 200
+
+
+def convert(dataset: str, archives: Path | str, output: Path | str, require_official_counts: bool) -> dict:
+    """Convert a dataset's official archives in folder `archives` to records in folder `output`.
+
+    Returns the content of `dataset_spec.json`. Raises `DataError` for bad archives, images that do not decode,
+    counts other than Table 3's where they are required, and a full disk; `output` is then left as it was.
+    """
+    index = open_index(dataset, archives)
+    if require_official_counts:
+        check_official_counts(dataset, index.images_per_class())
+    with atomic_path(output) as folder, _disk_errors(output):
+        folder.mkdir(parents=True)
+        _write_records(index, folder)
+        spec = _spec(index)
+        write_json(folder / SPEC_NAME, spec)
+    return spec
+
+
+def check_official_counts(dataset: str, images_per_class: list[int]) -> None:
+    """Raise `DataError`, which names the difference, unless classes and images are those of Table 3."""
+    expected, found = DATASETS[dataset], (len(images_per_class), sum(images_per_class))
+    if found != (expected.classes, expected.images):
+        raise DataError(
+            f"{dataset}: Table 3 has {expected.classes} classes and {expected.images} images, the archives hold "
+            f"{found[0]} and {found[1]}; use the full archives or set data.require_official_counts to false"
+        )
+
+
+@contextmanager
+def _disk_errors(output: Path | str) -> Iterator[None]:
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise DataError(_full_disk(output)) from error
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DataError(_full_disk(output)) from error
+
+
+def _full_disk(output: Path | str) -> str:
+    return f"{output}: the disk is full; free some space there and run again, nothing half-written was kept"
+
+
+def _write_records(index: Index, folder: Path) -> None:
+    """One file a class; a class's file is closed once all of its images are in, so few are open at a time."""
+    import tensorflow as tf
+
+    left = Counter(dict(enumerate(index.images_per_class())))
+    writers: dict[int, tf.io.TFRecordWriter] = {}
+    progress = Progress(f"convert {index.dataset}", left.total())
+    for name, label, content in index.images():
+        if label not in writers:
+            writers[label] = tf.io.TFRecordWriter(str(folder / f"{label}.tfrecords"))
+        writers[label].write(_example(jpeg(index.dataset, name, content), label))
+        left[label] -= 1
+        if left[label] == 0:
+            writers.pop(label).close()
+        progress.advance()
+    progress.close()
+    if left.total():
+        raise DataError(
+            f"{index.parts[0].path}: {left.total()} images of the archive's list could not be read"
+        )
+
+
+def jpeg(dataset: str, name: str, content: bytes) -> bytes:
+    """The image as JPEG, the aircraft's banner cut. Raises `DataError` for an image that does not decode."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            banner = dataset == "aircraft" and image.height >= BANNER_MIN_HEIGHT
+            if image.format == "JPEG" and image.mode in ("RGB", "L") and not banner:
+                return content
+            return _encoded(image, banner)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{dataset}: image `{name}` is damaged ({error}); fetch the archive again") from error
+
+
+def _encoded(image: Image.Image, banner: bool) -> bytes:
+    if banner:
+        image = image.crop((0, 0, image.width, image.height - BANNER_PIXELS))
+    buffer = io.BytesIO()
+    image.convert("L" if image.mode in ("1", "L") else "RGB").save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+def _example(image: bytes, label: int) -> bytes:
+    import tensorflow as tf
+
+    features = {
+        "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
+        "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def _spec(index: Index) -> dict:
+    counts = index.images_per_class()
+    return {
+        "__class__": "DatasetSpecification",
+        "name": index.dataset,
+        # The paper classifies all classes, so all are in one split.
+        "classes_per_split": {"TRAIN": len(counts), "VALID": 0, "TEST": 0},
+        "images_per_class": {str(label): count for label, count in enumerate(counts)},
+        "class_names": dict(zip(map(str, range(len(counts))), index.class_names, strict=True)),
+        "path": index.dataset,
+        "file_pattern": "{}.tfrecords",
+    }
+
+
+def read_spec(folder: Path | str) -> dict:
+    """Content of `dataset_spec.json`. Raises `DataError` where it is missing or not readable."""
+    path = Path(folder) / SPEC_NAME
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); run the conversion again") from error
+
+
+def record_path(folder: Path | str, label: int) -> str:
+    """Path of the records of one class."""
+    return os.path.join(folder, f"{label}.tfrecords")

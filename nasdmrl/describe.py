@@ -1,0 +1,34 @@
+"""A network for people: its rows, the shapes of its feature maps, and what it costs."""
+
+from nasdmrl.config import Recipe
+from nasdmrl.costs import costs
+from nasdmrl.errors import NetworkError
+from nasdmrl.nsc import InvalidNetworkError, Network, Shape, leaves, shapes, to_text
+
+
+def describe(network: Network, input_shape: Shape, n_classes: int, recipe: Recipe) -> str:
+    """Rows, shapes, parameters and FLOPs. Raises `NetworkError`, which says why, for an invalid network."""
+    try:
+        return _described(network, input_shape, n_classes, recipe)
+    except InvalidNetworkError as error:
+        size = _shape(input_shape)
+        raise NetworkError(f"`{to_text(network)}` is invalid on images of {size}: {error}") from error
+
+
+def _described(network: Network, input_shape: Shape, n_classes: int, recipe: Recipe) -> str:
+    known = shapes(network, input_shape, recipe.filters)
+    cost = costs(network, input_shape, n_classes, recipe)
+    lines = [f"network     {to_text(network)}", f"image       {_shape(known[0])}"]
+    for index, (layer, shape) in enumerate(zip(network, known[1:], strict=False), start=1):
+        row = "[" + ",".join(str(int(value)) for value in (index, *layer)) + "]"
+        lines.append(f"{row:<11} {to_text((layer,)).split('@')[0]:<9} {_shape(shape)}")
+    lines.append(f"output      {_shape(known[-1])}, the merged leaves {', '.join(map(str, leaves(network)))}")
+    lines.append(
+        f"parameters  {cost.parameters:,} trainable, with the prediction module for {n_classes} classes"
+    )
+    lines.append(f"FLOPs       {cost.flops:,} for the forward pass of one image")
+    return "\n".join(lines)
+
+
+def _shape(shape: Shape) -> str:
+    return " x ".join(str(size) for size in shape)

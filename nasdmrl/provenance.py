@@ -1,0 +1,49 @@
+"""Where an output comes from: scale, data, fidelity, configuration, commit, versions and date."""
+
+import datetime
+import hashlib
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from nasdmrl.config import Config
+from nasdmrl.evaluation import versions
+
+SOURCES = {
+    "standin": "drawn stand-ins, not the paper's images",
+    "archives": "archives in a folder",
+    "download": "official archives",
+}
+
+
+def provenance(config: Config) -> dict[str, str]:
+    """The stamp of an output made with this configuration; keys and values are short strings."""
+    return {
+        "scale": config.scale,
+        "data": SOURCES[config.data.source],
+        "fidelity": config.fidelity,
+        "seeds": " ".join(str(seed) for seed in config.seeds),
+        "config": hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12],
+        "commit": commit(),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+
+
+def visible(stamp: dict[str, str]) -> str:
+    """The line of a stamp that a figure shows."""
+    parts = (f"scale: {stamp['scale']}", f"data: {stamp['data']}", f"fidelity: {stamp['fidelity']}")
+    return " | ".join((*parts, f"seeds: {stamp['seeds']}", f"commit {stamp['commit']}", stamp["date"]))
+
+
+@cache
+def commit() -> str:
+    """Short hash of the checkout that the package runs from, `+` if it has changes; `unknown` outside git."""
+    described = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        result = subprocess.run(
+            described, cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return result.stdout.strip()

@@ -1,0 +1,38 @@
+"""How TensorFlow is started: quiet, deterministic, with the threads that the job was given."""
+
+import os
+
+
+def start_tensorflow(threads: int | None = None) -> None:
+    """Import TensorFlow with deterministic operations and at most `threads` CPU threads an operation.
+
+    Call it before anything else uses TensorFlow. With the same number of threads on one kind of hardware, two
+    processes then compute the same bits. A GPU's memory is taken as needed, so that jobs can share a card.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
+    tf.config.experimental.enable_op_determinism()
+    for device in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(device, True)
+    if threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def device_name() -> str:
+    """Name of the device that trains: the first GPU's, or `CPU`."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "CPU"
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+
+
+def threads() -> int:
+    """CPU threads of one operation; 0 means that TensorFlow chooses."""
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads()

@@ -1,0 +1,96 @@
+# Official archives -> records (Meta-Dataset's layout) -> decoded images, for each dataset.
+
+
+def archive_folder(wildcards):
+    """The folder that holds a dataset's archives under their official names."""
+    if SETTINGS.data.source == "archives":
+        return SETTINGS.data.archives
+    return f"results/archives/{SETTINGS.data.source}/{wildcards.dataset}"
+
+
+def archive_files(wildcards):
+    """A dataset's archives; the stand-ins of a dataset are drawn together, so they are one folder."""
+    folder = archive_folder(wildcards)
+    if SETTINGS.data.source == "standin":
+        return folder
+    return [f"{folder}/{file.name}" for file in DATASETS[wildcards.dataset].files]
+
+
+rule draw_standins:
+    output:
+        directory("results/archives/standin/{dataset}"),
+    log:
+        "results/logs/draw_standins/{dataset}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "Draw stand-ins of the {wildcards.dataset} archives"
+    shell:
+        "nasdmrl draw-standins {wildcards.dataset} {output} > {log} 2>&1"
+
+
+# What arrived before a broken connection is kept beside the output, undeclared, so that a retry goes on from there.
+rule download:
+    output:
+        "results/archives/download/{dataset}/{file}",
+    log:
+        "results/logs/download/{dataset}/{file}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "Download {wildcards.file} of {wildcards.dataset}"
+    shell:
+        "nasdmrl download {wildcards.dataset} $(dirname {output}) --file {wildcards.file} > {log} 2>&1"
+
+
+rule convert:
+    input:
+        archive_files,
+    output:
+        directory("results/data/{dataset}/records"),
+    log:
+        "results/logs/convert/{dataset}.log",
+    conda:
+        "../../envs/tensorflow.yaml"
+    params:
+        folder=archive_folder,
+        counts="--official-counts" if SETTINGS.data.require_official_counts else "",
+    message:
+        "Convert {wildcards.dataset} to TFRecords"
+    shell:
+        "nasdmrl convert {wildcards.dataset} {params.folder:q} {output} {params.counts} > {log} 2>&1"
+
+
+rule decode:
+    input:
+        "results/data/{dataset}/records",
+    output:
+        directory("results/data/{dataset}/images"),
+    log:
+        "results/logs/decode/{dataset}.log",
+    conda:
+        "../../envs/tensorflow.yaml"
+    threads: SETTINGS.resources.data_threads
+    params:
+        config=SETTINGS.subset("data"),
+    message:
+        "Decode the images of {wildcards.dataset}"
+    shell:
+        "nasdmrl decode {input} {output} --threads {threads} --config {params.config:q} > {log} 2>&1"
+
+
+rule table3:
+    input:
+        expand("results/data/{dataset}/records", dataset=TABLE_3),
+    output:
+        "results/tables/table3.csv",
+    log:
+        "results/logs/table3.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        config=SETTINGS.subset("data"),
+    message:
+        "Count classes and images (Table 3)"
+    shell:
+        "nasdmrl table3 {input} --output {output} --config {params.config:q} > {log} 2>&1"
