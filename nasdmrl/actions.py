@@ -29,9 +29,7 @@ class Action:
 
 
 def _layer_actions() -> list[Action]:
-    return [
-        Action(f"{NAMES[kind]}{kernel}", kind, kernel) for kind, sizes in KERNELS.items() for kernel in sizes
-    ]
+    return [Action(f"{NAMES[kind]}{kernel}", kind, kernel) for kind, sizes in KERNELS.items() for kernel in sizes]
 
 
 CHAIN = (*_layer_actions(), Action("terminal", LayerType.TERMINAL))

@@ -12,13 +12,9 @@ from nasdmrl.errors import NasdmrlError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-DatasetName = Annotated[
-    str, typer.Argument(help="omniglot, vgg_flower, dtd, aircraft, cu_birds or traffic_sign.")
-]
+DatasetName = Annotated[str, typer.Argument(help="omniglot, vgg_flower, dtd, aircraft, cu_birds or traffic_sign.")]
 NetworkText = Annotated[str, typer.Argument(help="Such as 'conv3 conv3 max2' or 'conv3 conv5@0 add@1,2'.")]
-ConfigOption = Annotated[
-    str, typer.Option("--config", help="YAML file of a scale, or JSON text of some sections.")
-]
+ConfigOption = Annotated[str, typer.Option("--config", help="YAML file of a scale, or JSON text of some sections.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads of TensorFlow.")]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the EvaluationStore.")]
 ImagesOption = Annotated[
@@ -100,9 +96,7 @@ def convert(
 
 
 @app.command()
-def decode(
-    records: Path, output: Path, config: ConfigOption = DEFAULT_CONFIG, threads: ThreadsOption = 1
-) -> None:
+def decode(records: Path, output: Path, config: ConfigOption = DEFAULT_CONFIG, threads: ThreadsOption = 1) -> None:
     """Decode the TFRecords in RECORDS into uint8 arrays in OUTPUT."""
     from nasdmrl.config import load
     from nasdmrl.data.images import decode as to_arrays
@@ -143,9 +137,7 @@ def evaluate_network(
 
     parsed = parse(network)
     evaluation = _evaluator(dataset, config, images, store, threads)(parsed)
-    print(
-        json.dumps({"dataset": dataset, **vars(evaluation), "network": to_text(evaluation.network)}, indent=2)
-    )
+    print(json.dumps({"dataset": dataset, **vars(evaluation), "network": to_text(evaluation.network)}, indent=2))
 
 
 @app.command()
@@ -270,7 +262,7 @@ def _start(threads: int = 1) -> None:
     start_tensorflow(threads)
 
 
-def _evaluator(dataset: str, config: str, images: Path | None, store: Path, threads: int):  # noqa: ANN202
+def _evaluator(dataset: str, config: str, images: Path | None, store: Path, threads: int):
     from nasdmrl.config import load
     from nasdmrl.data.images import load as load_images
     from nasdmrl.evaluation import Evaluator

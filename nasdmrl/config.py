@@ -55,9 +55,7 @@ class Recipe(Section):
     """How one network is trained and scored early (Section 4). Part of the key of a stored evaluation."""
 
     seed: int = _field(0, "Seed of weights, order of images and dropout.", ge=0)
-    train_fraction: float = _field(
-        0.67, "Share of the images trained on; the rest tests (Section 4).", gt=0, lt=1
-    )
+    train_fraction: float = _field(0.67, "Share of the images trained on; the rest tests (Section 4).", gt=0, lt=1)
     split_seed: int = _field(32, "Seed of the split into training and test images (Section 4).", ge=0)
     epochs: int = _field(12, "Passes over the training images (Section 4).", ge=1)
     batch_size: int = _field(128, "Images a step; the multi-branch space has its own (Section 4).", ge=1)
@@ -96,12 +94,8 @@ class Environment(Section):
     reward: Literal["accuracy", "blockqnn"] = _field(
         "accuracy", "Early-stop accuracy, or accuracy - mu log FLOPs - rho log density (Section 4)."
     )
-    mu: float = _field(
-        0.5, "Weight of log FLOPs in the BlockQNN reward, percentage points (Section 4).", ge=0
-    )
-    rho: float = _field(
-        8.0, "Weight of log density in the BlockQNN reward, percentage points (Section 4).", ge=0
-    )
+    mu: float = _field(0.5, "Weight of log FLOPs in the BlockQNN reward, percentage points (Section 4).", ge=0)
+    rho: float = _field(8.0, "Weight of log density in the BlockQNN reward, percentage points (Section 4).", ge=0)
 
 
 class MetaA2C(Section):
@@ -165,9 +159,7 @@ class Experiment2(Section):
     )
     dense_units: int = _field(4096, "Units of the first dense layer (Section 7).", ge=1)
     learning_rate: float = _field(0.001, "First learning rate (Section 7).", gt=0)
-    decay_factor: float = _field(
-        0.9, "Learning rate x decay_factor^(step / decay_steps) (Section 7).", gt=0, le=1
-    )
+    decay_factor: float = _field(0.9, "Learning rate x decay_factor^(step / decay_steps) (Section 7).", gt=0, le=1)
     decay_steps: int = _field(100, "Steps in which the learning rate falls by the factor (Section 7).", ge=1)
 
 
@@ -214,9 +206,7 @@ class Config(Section):
     """One run of the workflow."""
 
     scale: str = _field("paper", "Name of the scale; every output shows it.")
-    fidelity: Fidelity = _field(
-        "paper", "Follow the paper or the released code where they differ (Section 9)."
-    )
+    fidelity: Fidelity = _field("paper", "Follow the paper or the released code where they differ (Section 9).")
     deviations: Deviations = _field(Deviations(), "Single choices over `fidelity`.")
     seeds: tuple[int, ...] = _field((1024,), "Seeds of the policies and of random search (Section 5).")
     data: Data = _field(Data(), "Images.")
@@ -311,9 +301,7 @@ def _with_archives(values: dict[str, Any]) -> dict[str, Any]:
 def _explain(item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] != "extra_forbidden":
-        return (
-            f"{key + ': ' if key else ''}{item['msg']} (found {item['input']!r})" if key else str(item["msg"])
-        )
+        return f"{key + ': ' if key else ''}{item['msg']} (found {item['input']!r})" if key else str(item["msg"])
     known = list(_section(item["loc"][:-1]).model_fields)
     close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0)
     return f"{key}: unknown key; did you mean `{close[0]}`? Known here: {', '.join(known)}"

@@ -23,9 +23,7 @@ def _described(network: Network, input_shape: Shape, n_classes: int, recipe: Rec
         row = "[" + ",".join(str(int(value)) for value in (index, *layer)) + "]"
         lines.append(f"{row:<11} {to_text((layer,)).split('@')[0]:<9} {_shape(shape)}")
     lines.append(f"output      {_shape(known[-1])}, the merged leaves {', '.join(map(str, leaves(network)))}")
-    lines.append(
-        f"parameters  {cost.parameters:,} trainable, with the prediction module for {n_classes} classes"
-    )
+    lines.append(f"parameters  {cost.parameters:,} trainable, with the prediction module for {n_classes} classes")
     lines.append(f"FLOPs       {cost.flops:,} for the forward pass of one image")
     return "\n".join(lines)
 

@@ -52,9 +52,7 @@ class NASEnv(gymnasium.Env):
         self._met: set[Network] = set()
         self._ended = True
 
-    def reset(
-        self, *, seed: int | None = None, options: dict | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode from the empty network."""
         super().reset(seed=seed)
         self.network: Network = ()

@@ -44,9 +44,7 @@ def _layer(layer: Layer, inputs: list[Any], recipe: Recipe, seed: int) -> Any:
 def _convolution(inputs: Any, kernel: int, recipe: Recipe, seed: int) -> Any:
     """Pre-activation cell: ReLU, convolution without padding, batch normalisation (D2: with fixed statistics)."""
     weights = keras.initializers.GlorotUniform(seed=seed)
-    outputs = keras.layers.Conv2D(recipe.filters, kernel, kernel_initializer=weights)(
-        keras.layers.ReLU()(inputs)
-    )
+    outputs = keras.layers.Conv2D(recipe.filters, kernel, kernel_initializer=weights)(keras.layers.ReLU()(inputs))
     normalise = keras.layers.BatchNormalization(momentum=recipe.norm_momentum, epsilon=recipe.norm_epsilon)
     return normalise(outputs, training=False) if recipe.frozen_norm else normalise(outputs)
 

@@ -109,9 +109,7 @@ def check_layer(index: int, kind: int, kernel: int, pred1: int, pred2: int) -> L
         raise NetworkError(f"layer {index}: unknown type {kind}; known are {sorted(int(t) for t in NAMES)}")
     allowed = KERNELS.get(LayerType(kind), (0,))
     if kernel not in allowed:
-        raise NetworkError(
-            f"layer {index}: {NAMES[LayerType(kind)]} has kernel {kernel}; allowed are {allowed}"
-        )
+        raise NetworkError(f"layer {index}: {NAMES[LayerType(kind)]} has kernel {kernel}; allowed are {allowed}")
     if not (0 <= pred1 < index and 0 <= pred2 < index):
         raise NetworkError(f"layer {index}: predecessors {pred1}, {pred2} must lie between 0 and {index - 1}")
     return Layer(LayerType(kind), kernel, pred1, pred2)
@@ -215,9 +213,7 @@ def _layer_shape(index: int, layer: Layer, inputs: list[Shape], filters: int) ->
         return _added(inputs) if layer.type == LayerType.ADDITION else _concatenated(inputs)
     height, width, channels = inputs[0]
     if layer.kernel > min(height, width):
-        raise InvalidNetworkError(
-            f"layer {index}: kernel {layer.kernel} on a map of {height} x {width} pixels"
-        )
+        raise InvalidNetworkError(f"layer {index}: kernel {layer.kernel} on a map of {height} x {width} pixels")
     if layer.type == LayerType.CONVOLUTION:
         return height - layer.kernel + 1, width - layer.kernel + 1, filters
     return height // layer.kernel, width // layer.kernel, channels
@@ -280,7 +276,5 @@ def _parse_word(index: int, word: str) -> Layer:
     wanted = 2 if kind in MERGES else len(default)
     preds = preds or default
     if len(preds) != wanted:
-        raise NetworkError(
-            f"`{word}` (layer {index}): expected {wanted} predecessor(s) after @, found {len(preds)}"
-        )
+        raise NetworkError(f"`{word}` (layer {index}): expected {wanted} predecessor(s) after @, found {len(preds)}")
     return check_layer(index, kind, int(match["kernel"] or 0), *preds, *[0] * (2 - len(preds)))

@@ -1,6 +1,10 @@
 """How TensorFlow is started: quiet, deterministic, with the threads that the job was given."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LOG_LEVEL_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def start_tensorflow(threads: int | None = None) -> None:
@@ -9,9 +13,8 @@ def start_tensorflow(threads: int | None = None) -> None:
     Call it before anything else uses TensorFlow. With the same number of threads on one kind of hardware, two
     processes then compute the same bits. A GPU's memory is taken as needed, so that jobs can share a card.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import tensorflow as tf
-
+    with _quiet_import():
+        import tensorflow as tf
     tf.get_logger().setLevel("ERROR")
     tf.config.experimental.enable_op_determinism()
     for device in tf.config.list_physical_devices("GPU"):
@@ -19,6 +22,23 @@ def start_tensorflow(threads: int | None = None) -> None:
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+@contextmanager
+def _quiet_import() -> Iterator[None]:
+    """Keep out of logs what TensorFlow's libraries print while they load, unless a log level was asked for."""
+    if LOG_LEVEL_VARIABLE in os.environ:
+        yield
+        return
+    os.environ[LOG_LEVEL_VARIABLE] = "2"
+    stderr = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def device_name() -> str:

@@ -75,9 +75,7 @@ def compiled_epoch(model: keras.Model, data: ImageData, recipe: Recipe) -> Calla
     images, labels = data.resident
     step = _training_step(model, recipe)
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)], autograph=True
-    )
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)], autograph=True)
     def epoch(order: Any, rate: Any) -> Any:
         loss = tf.constant(0.0)
         for first in tf.range(0, tf.shape(order)[0], recipe.batch_size):

@@ -11,7 +11,5 @@ class Agent(Protocol):
     def act(self, observation: np.ndarray) -> int:
         """Choose an action."""
 
-    def observe(
-        self, observation: np.ndarray, action: int, reward: float, following: np.ndarray, ended: bool
-    ) -> None:
+    def observe(self, observation: np.ndarray, action: int, reward: float, following: np.ndarray, ended: bool) -> None:
         """Learn from one step: what was seen, done and earned, what came of it, and whether the episode ended."""

@@ -14,7 +14,5 @@ class RandomSearch:
         """A uniform action; the observation does not matter."""
         return int(self._random.randint(self._n_actions))
 
-    def observe(
-        self, observation: np.ndarray, action: int, reward: float, following: np.ndarray, ended: bool
-    ) -> None:
+    def observe(self, observation: np.ndarray, action: int, reward: float, following: np.ndarray, ended: bool) -> None:
         """Nothing is learned."""

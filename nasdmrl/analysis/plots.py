@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nasdmrl.analysis.episodes import METRICS, binned
 from nasdmrl.datasets import DATASETS
@@ -45,16 +46,14 @@ def curve_panel(table: pd.DataFrame, dataset: str, metric: str, bin_episodes: in
     """
     points = binned(table[table["dataset"] == dataset], metric, bin_episodes)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=PANEL_INCHES)
+        figure, axes = plt.subplots(figsize=PANEL_INCHES, layout="constrained")
         for method in METHODS:
             _curve(axes, points[points["method"] == method], method)
-        axes.set(title=DATASETS[dataset].title, xlabel="Episode", ylabel=METRICS[metric])
+        axes.set(xlabel=f"Episode (mean and 1 sd of every {bin_episodes})", ylabel=METRICS[metric])
+        axes.set_title(DATASETS[dataset].title, loc="left")
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1.12), ncols=3, borderpad=0)
-        axes.annotate(
-            f"Mean and 1 sd of every {bin_episodes} episodes", (1, 1.02), xycoords="axes fraction", ha="right",
-            fontsize=6, color="0.4",
-        )  # fmt: skip
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.legend(loc="outside lower center", ncols=len(METHODS), frameon=False)
     return figure
 
 
@@ -63,13 +62,13 @@ def _curve(axes: Axes, points: pd.DataFrame, method: str) -> None:
         return
     style = METHOD_STYLES[method]
     axes.plot(points["episode"], points["mean"], label=METHODS[method], markersize=3, linewidth=1.2, **style)
-    low, high = (points["mean"] - points["sd"]).clip(lower=0), points["mean"] + points["sd"]
+    low, high = points["mean"] - points["sd"], points["mean"] + points["sd"]
     axes.fill_between(points["episode"], low, high, color=style["color"], alpha=0.18, linewidth=0)
 
 
 def save(figure: Figure, path: Path | str, stamp: dict[str, str], dpi: int) -> None:
     """Save a figure as `path`.pdf and `path`.png with the stamp below the plot and in the files' metadata."""
-    figure.text(0.0, -0.04, visible(stamp), fontsize=5, color="0.4", ha="left", va="top")
+    figure.text(0.01, -0.01, visible(stamp), fontsize=5, color="0.4", ha="left", va="top")
     text = json.dumps(stamp)
     metadata = {"pdf": {"Subject": visible(stamp), "Keywords": text}, "png": {"Description": text}}
     for kind in FORMATS:

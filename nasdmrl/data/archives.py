@@ -110,15 +110,11 @@ def _vgg_flower(paths: list[Path]) -> Index:
 
 def _flower_labels(path: Path) -> list[int]:
     if not path.is_file():
-        raise DataError(
-            f"{path}: no such file; it holds the labels of the images and comes beside the archive"
-        )
+        raise DataError(f"{path}: no such file; it holds the labels of the images and comes beside the archive")
     try:
         return [int(label) for label in scipy.io.loadmat(path)["labels"].ravel()]
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise DataError(
-            f"{path}: is not the official label file, a MATLAB file with `labels` ({error})"
-        ) from error
+        raise DataError(f"{path}: is not the official label file, a MATLAB file with `labels` ({error})") from error
 
 
 def _aircraft(paths: list[Path]) -> Index:
@@ -141,9 +137,7 @@ def _cu_birds(paths: list[Path]) -> Index:
     texts = _texts(paths[0], names, files)
     images, labels, classes = (dict(_pairs(paths[0], file, texts[file])) for file in files)
     if images.keys() != labels.keys():
-        raise DataError(
-            f"{paths[0]}: {len(labels)} labels for {len(images)} images; the label files do not fit"
-        )
+        raise DataError(f"{paths[0]}: {len(labels)} labels for {len(images)} images; the label files do not fit")
     class_of = {f"{base}images/{path}": classes.get(labels[number], "") for number, path in images.items()}
     _check_images(paths[0], class_of, names)
     _check_classes(paths[0], class_of, list(classes.values()))

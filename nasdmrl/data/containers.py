@@ -26,9 +26,7 @@ def _explained(path: Path) -> Iterator[None]:
 def check_member(path: Path, name: str) -> None:
     """Raise `DataError` for a member whose name would leave the folder that it is unpacked into."""
     if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts:
-        raise DataError(
-            f"{path}: member `{name}` leaves the archive's folder; this is not the official archive"
-        )
+        raise DataError(f"{path}: member `{name}` leaves the archive's folder; this is not the official archive")
 
 
 def member_names(path: Path) -> list[str]:
@@ -37,9 +35,7 @@ def member_names(path: Path) -> list[str]:
     Raises `DataError` for a missing or damaged archive and for names that leave its folder.
     """
     if not path.is_file():
-        raise DataError(
-            f"{path}: no such file; put the official archive there or set data.source to `download`"
-        )
+        raise DataError(f"{path}: no such file; put the official archive there or set data.source to `download`")
     with _explained(path):
         names = _zip_names(path) if path.suffix == ".zip" else _tar_names(path)
     for name in names:

@@ -65,7 +65,7 @@ def _receive(file: ArchiveFile, partial: Path) -> None:
             _write(answer.iter_content(CHUNK), output, file.name, (size or file.bytes or 0) // CHUNK + 1)
 
 
-def _write(chunks: Iterable[bytes], output, name: str, total: int) -> None:  # noqa: ANN001
+def _write(chunks: Iterable[bytes], output, name: str, total: int) -> None:
     progress = Progress(f"download {name} (MB)", total)
     for chunk in chunks:
         output.write(chunk)

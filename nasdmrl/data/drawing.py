@@ -58,9 +58,7 @@ def _glyph(traits: np.random.RandomState, chance: np.random.RandomState) -> Imag
 def _flower(traits: np.random.RandomState, chance: np.random.RandomState) -> Image.Image:
     petal, heart = _colour(traits, 60), _colour(traits)
     count, width, length = traits.randint(4, 10), traits.uniform(0.25, 0.6), traits.uniform(0.6, 1.0)
-    image = Image.new(
-        "RGB", (SIZE, SIZE), (chance.randint(20, 80), chance.randint(60, 140), chance.randint(20, 80))
-    )
+    image = Image.new("RGB", (SIZE, SIZE), (chance.randint(20, 80), chance.randint(60, 140), chance.randint(20, 80)))
     pen = ImageDraw.Draw(image)
     centre, turn, scale = _centre(chance, 5), chance.uniform(0, 7), SIZE * chance.uniform(0.3, 0.48)
     for i in range(count):
@@ -109,9 +107,7 @@ def _aircraft(traits: np.random.RandomState, chance: np.random.RandomState) -> I
 def _bird(traits: np.random.RandomState, chance: np.random.RandomState) -> Image.Image:
     head, breast, wing = (_colour(traits) for _ in range(3))
     beak, plump = traits.uniform(0.15, 0.5), traits.uniform(0.3, 0.5)
-    image = Image.new(
-        "RGB", (SIZE, SIZE), (chance.randint(40, 160), chance.randint(80, 180), chance.randint(40, 120))
-    )
+    image = Image.new("RGB", (SIZE, SIZE), (chance.randint(40, 160), chance.randint(80, 180), chance.randint(40, 120)))
     pen = ImageDraw.Draw(image)
     for _ in range(6):
         x, y, r = *chance.uniform(0, SIZE, 2), chance.uniform(3, 9)

@@ -108,9 +108,7 @@ def _decoded(
     import tensorflow as tf
 
     counts = _counts(spec)
-    keep = np.concatenate(
-        [np.isin(np.arange(counts[label]), positions) for label, positions in chosen.items()]
-    )
+    keep = np.concatenate([np.isin(np.arange(counts[label]), positions) for label, positions in chosen.items()])
     files = [record_path(records, label) for label in chosen]
     kept = tf.constant(keep)
     dataset = tf.data.TFRecordDataset(files).enumerate()
@@ -121,9 +119,7 @@ def _decoded(
         for batch in dataset.batch(BATCH).prefetch(1):
             yield batch.numpy()
     except tf.errors.OpError as error:
-        raise DataError(
-            f"{records}: damaged or incomplete ({error.message}); run the conversion again"
-        ) from error
+        raise DataError(f"{records}: damaged or incomplete ({error.message}); run the conversion again") from error
 
 
 def _image(record: Any, size: int, antialias: bool) -> Any:

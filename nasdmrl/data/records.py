@@ -91,9 +91,7 @@ def _write_records(index: Index, folder: Path) -> None:
         progress.advance()
     progress.close()
     if left.total():
-        raise DataError(
-            f"{index.parts[0].path}: {left.total()} images of the archive's list could not be read"
-        )
+        raise DataError(f"{index.parts[0].path}: {left.total()} images of the archive's list could not be read")
 
 
 def jpeg(dataset: str, name: str, content: bytes) -> bytes:

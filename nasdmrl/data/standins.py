@@ -60,8 +60,7 @@ def _vgg_flower(paths: list[Path]) -> None:
     order = np.random.RandomState(0).permutation(CLASSES * IMAGES_PER_CLASS)
     pictures = list(_pictures("vgg_flower"))
     members = [
-        (f"jpg/image_{i + 1:05d}.jpg", _encoded(pictures[picture][2], "JPEG"))
-        for i, picture in enumerate(order)
+        (f"jpg/image_{i + 1:05d}.jpg", _encoded(pictures[picture][2], "JPEG")) for i, picture in enumerate(order)
     ]
     _write_tar(paths[0], members)
     with atomic_path(paths[1]) as temporary, temporary.open("wb") as file:
