@@ -1,6 +1,5 @@
 """NASEnv: network design as a gymnasium environment (Sections 2-4)."""
 
-import time
 from typing import Any
 
 import gymnasium
@@ -26,9 +25,9 @@ class NASEnv(gymnasium.Env):
     ends (`terminated`) on a terminal action, d layers, tau actions, an invalid network, or a pointer out of
     bounds; `truncated` is never set, since reaching tau is part of the task (Section 4).
 
-    `info` has: step (in the episode), network (text), layers, valid, status, accuracy, parameters, flops,
-    looked_up (an earlier step of this environment had the network evaluated), from_store (nothing was trained
-    for this step), training_seconds (of the evaluation, whoever made it) and seconds (spent on this step).
+    `info` has: episode_step, network (text), layers, valid, status, accuracy, parameters, flops,
+    looked_up (an earlier step since the last seeded reset had the network evaluated) and training_seconds (of the
+    evaluation, whoever made it). All of them are the same for the same seed, actions and store.
     """
 
     metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}  # noqa: RUF012 (gymnasium's own form)
@@ -53,23 +52,25 @@ class NASEnv(gymnasium.Env):
         self._ended = True
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start an episode from the empty network."""
+        """Start an episode from the empty network; with a seed, as if no episode had been before."""
         super().reset(seed=seed)
+        if seed is not None:
+            self._met.clear()
         self.network: Network = ()
         self._shift1 = self._shift2 = 0
         self._count, self._ended = 0, False
-        return self._encode(self.network), {"step": 0, "network": to_text(self.network)}
+        return self._encode(self.network), {"episode_step": 0, "network": to_text(self.network)}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Apply an action; see the class for rewards and endings. Raises `ResetNeeded` after an ending."""
         if self._ended:
             raise ResetNeeded("the episode has ended; call reset() before step()")
-        start, choice = time.monotonic(), self.actions[action]
+        choice = self.actions[action]
         self._count += 1
         evaluation = self._evaluated(choice)
         reward = evaluation.reward * (self.sigma if choice.is_shift else 1.0)
         self._ended = self._ends(choice, evaluation)
-        info = self._info(evaluation, time.monotonic() - start)
+        info = self._info(evaluation)
         if self.render_mode == "human":
             self.render()
         return self._encode(self.network), float(reward), self._ended, False, info
@@ -105,13 +106,13 @@ class NASEnv(gymnasium.Env):
         full = len(self.network) >= self.max_layers or self._count >= self.max_actions
         return choice.type == LayerType.TERMINAL or unusable or full
 
-    def _info(self, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
+    def _info(self, evaluation: Evaluation) -> dict[str, Any]:
         form = canonical(self.network)
         met = form in self._met
         if evaluation.status != OUT_OF_BOUNDS:
             self._met.add(form)
         return {
-            "step": self._count,
+            "episode_step": self._count,
             "network": to_text(self.network),
             "layers": len(form),
             "valid": evaluation.status not in ("invalid", OUT_OF_BOUNDS),
@@ -120,9 +121,7 @@ class NASEnv(gymnasium.Env):
             "parameters": evaluation.parameters,
             "flops": evaluation.flops,
             "looked_up": met,
-            "from_store": evaluation.from_store,
             "training_seconds": evaluation.training_seconds,
-            "seconds": seconds,
         }
 
     def _encode(self, network: Network) -> np.ndarray:

@@ -45,8 +45,16 @@ def _convolution(inputs: Any, kernel: int, recipe: Recipe, seed: int) -> Any:
     """Pre-activation cell: ReLU, convolution without padding, batch normalisation (D2: with fixed statistics)."""
     weights = keras.initializers.GlorotUniform(seed=seed)
     outputs = keras.layers.Conv2D(recipe.filters, kernel, kernel_initializer=weights)(keras.layers.ReLU()(inputs))
-    normalise = keras.layers.BatchNormalization(momentum=recipe.norm_momentum, epsilon=recipe.norm_epsilon)
-    return normalise(outputs, training=False) if recipe.frozen_norm else normalise(outputs)
+    norm = FrozenNormalization if recipe.frozen_norm else keras.layers.BatchNormalization
+    return norm(momentum=recipe.norm_momentum, epsilon=recipe.norm_epsilon)(outputs)
+
+
+class FrozenNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation of the released code (D2): its first statistics in training too, scale and shift learned."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise with the moving statistics, which therefore stay as they are."""
+        return super().call(inputs, training=False, mask=mask)
 
 
 def _addition(a: Any, b: Any) -> Any:

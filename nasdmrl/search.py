@@ -5,6 +5,7 @@ step 0 and finds its evaluations in the store, so it is soon where it was, and i
 """
 
 import csv
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,18 +45,15 @@ def interact(agent: Agent, env: NASEnv, steps: int) -> Iterator[dict[str, Any]]:
         if ended:
             observation, _ = env.reset()
             episode += 1
-        action = agent.act(observation)
+        start, action = time.monotonic(), agent.act(observation)
         following, reward, ended, _, info = env.step(action)
         agent.observe(observation, action, reward, following, ended)
         observation = following
-        yield _row(step, episode, env.actions[action].name, action, reward, ended, info)
+        done = {"step": step, "episode": episode, "action": action, "action_name": env.actions[action].name}
+        yield _row({**done, "reward": reward, "episode_end": ended, **info}, time.monotonic() - start)
 
 
-def _row(
-    step: int, episode: int, name: str, action: int, reward: float, ended: bool, info: dict[str, Any]
-) -> dict[str, Any]:
-    flags = {key: int(value) for key, value in info.items() if isinstance(value, bool)}
-    row = {**info, **flags, "step": step, "episode": episode, "episode_step": info["step"]}
-    row |= {"action": action, "action_name": name, "reward": reward, "episode_end": int(ended)}
-    row |= {"spent_seconds": f"{info['seconds']:.4f}"}
+def _row(values: dict[str, Any], seconds: float) -> dict[str, Any]:
+    flags = {key: int(value) for key, value in values.items() if isinstance(value, bool)}
+    row = {**values, **flags, "spent_seconds": f"{seconds:.4f}"}
     return {column: row[column] for column in (*COLUMNS, *TIME_COLUMNS)}

@@ -1,21 +1,6 @@
 # Official archives -> records (Meta-Dataset's layout) -> decoded images, for each dataset.
 
 
-def archive_folder(wildcards):
-    """The folder that holds a dataset's archives under their official names."""
-    if SETTINGS.data.source == "archives":
-        return SETTINGS.data.archives
-    return f"results/archives/{SETTINGS.data.source}/{wildcards.dataset}"
-
-
-def archive_files(wildcards):
-    """A dataset's archives; the stand-ins of a dataset are drawn together, so they are one folder."""
-    folder = archive_folder(wildcards)
-    if SETTINGS.data.source == "standin":
-        return folder
-    return [f"{folder}/{file.name}" for file in DATASETS[wildcards.dataset].files]
-
-
 rule draw_standins:
     output:
         directory("results/archives/standin/{dataset}"),

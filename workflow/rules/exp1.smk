@@ -1,17 +1,4 @@
 # Exp. 1: searches on the training datasets, and Figure 9.
-EXP1_METHODS = ["random_search"]
-FIGURE_9 = [file for panel in "abcdefghi" for file in figure_files(f"fig09{panel}")]
-EXP1_LOGS = expand(
-    "results/exp1/{method}/{dataset}/seed{seed}/steps.csv",
-    method=EXP1_METHODS,
-    dataset=TRAINING,
-    seed=SETTINGS.seeds,
-)
-
-
-def exp1_steps(wildcards):
-    """Length of a trial, t_max."""
-    return getattr(getattr(SETTINGS.exp1, wildcards.method), wildcards.dataset)
 
 
 rule search:
@@ -36,16 +23,6 @@ rule search:
         "nasdmrl search {wildcards.method} {wildcards.dataset} --seed {wildcards.seed} --steps {params.steps}"
         " --images {input} --store {params.store} --output {output} --threads {threads}"
         " --config {params.config:q} > {log} 2>&1"
-
-
-def exp1_parameters(wildcards, input):
-    """Parameters of the notebook; the stamp is made from the sections that reached the logs."""
-    config = SETTINGS.subset(
-        "seeds", "data", "early_stop", "environment", "exp1", "plots"
-    )
-    return json.dumps(
-        {"logs": list(input.logs), "figures": "results/figures", "config": config}
-    )
 
 
 rule figure_9:

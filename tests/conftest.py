@@ -1,0 +1,64 @@
+"""What tests share: TensorFlow with one thread, small images, stand-in archives and the real ones where they are."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nasdmrl.config import ARCHIVES_VARIABLE, Recipe
+from nasdmrl.data.images import ImageData
+from nasdmrl.data.standins import write_standins
+from nasdmrl.runtime import start_tensorflow
+
+# Taken out of the environment, so that a test sees the genuine images only where it asks for them.
+REAL_ARCHIVES = os.environ.pop(ARCHIVES_VARIABLE, "")
+ROOT = Path(__file__).parent.parent
+start_tensorflow(threads=1)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_archives() -> Path:
+    """Folder of the real archives; the test is skipped where there is none."""
+    if not REAL_ARCHIVES or not Path(REAL_ARCHIVES).is_dir():
+        pytest.skip(f"no genuine images: set {ARCHIVES_VARIABLE} to a folder with the archives")
+    return Path(REAL_ARCHIVES)
+
+
+@pytest.fixture(scope="session")
+def standins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the stand-ins of all six datasets' archives."""
+    from nasdmrl.datasets import DATASETS
+
+    folder = tmp_path_factory.mktemp("standins")
+    for dataset in DATASETS:
+        write_standins(dataset, folder)
+    return folder
+
+
+def stripes(images: int = 90, size: int = 12, seed: int = 0) -> ImageData:
+    """Three classes that are easy to learn: bright rows, bright columns, noise."""
+    random = np.random.RandomState(seed)
+    labels = np.arange(images, dtype=np.int32) % 3
+    pixels = random.randint(0, 100, (images, size, size, 3))
+    pixels[labels == 0, ::3] += 150
+    pixels[labels == 1, :, ::3] += 150
+    return ImageData("dtd", pixels.astype(np.uint8), labels, 3, f"stripes-{images}-{size}-{seed}")
+
+
+@pytest.fixture(scope="session")
+def data() -> ImageData:
+    """A small learnable dataset."""
+    return stripes()
+
+
+@pytest.fixture(scope="session")
+def recipe() -> Recipe:
+    """A recipe that trains in a moment."""
+    return Recipe(epochs=4, batch_size=16, filters=4, dense_units=16, norm_momentum=0.8, learning_rate=0.01)

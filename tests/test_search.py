@@ -1,0 +1,109 @@
+"""Algorithm 1, its log, and resuming by replay."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from test_env import table
+
+from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.env import NASEnv
+from nasdmrl.search import COLUMNS, TIME_COLUMNS, run_search
+
+SEARCH = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from conftest import stripes
+from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.config import Recipe
+from nasdmrl.env import NASEnv
+from nasdmrl.evaluation import Evaluator
+from nasdmrl.search import run_search
+from nasdmrl.store import EvaluationStore
+recipe = Recipe(epochs=1, batch_size=32, filters=2, dense_units=4)
+evaluator = Evaluator(stripes(), recipe, EvaluationStore(sys.argv[2]))
+run_search(RandomSearch(8, 7), NASEnv(evaluator), 40, sys.argv[3])
+"""
+
+
+def rows(log):
+    with open(log, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def without_times(log):
+    return [[row[column] for column in COLUMNS] for row in rows(log)]
+
+
+def test_random_search_is_uniform_and_seeded():
+    draws = [RandomSearch(8, 1024).act(np.zeros(1)) for _ in range(3)]
+    assert len(set(draws)) == 1
+    agent = RandomSearch(8, 0)
+    counts = np.bincount([agent.act(np.zeros(1)) for _ in range(8000)], minlength=8)
+    assert counts.min() > 1000 - 5 * 30  # five standard deviations of a binomial
+    assert counts.max() < 1000 + 5 * 30
+
+
+def test_log_has_a_row_for_every_step(tmp_path):
+    log = tmp_path / "steps.csv"
+    run_search(RandomSearch(8, 3), NASEnv(table), 200, log)
+    steps = rows(log)
+    assert list(steps[0]) == [*COLUMNS, *TIME_COLUMNS]
+    assert [int(row["step"]) for row in steps] == list(range(1, 201))
+    ends = [int(row["episode_end"]) for row in steps]
+    assert [int(row["episode"]) for row in steps] == [1 + sum(ends[:i]) for i in range(200)]
+    assert {row["valid"] for row in steps} == {"0", "1"}
+    seen = set()
+    for row in steps:
+        network = row["network"].replace(" terminal", "").replace("terminal", "input")
+        assert row["looked_up"] == str(int(network in seen))
+        seen.add(network)
+
+
+def start(root, folder, log, process=subprocess.Popen):
+    command = [sys.executable, "-c", SEARCH, str(root / "tests"), str(folder), str(log)]
+    return process(command, stderr=subprocess.DEVNULL)
+
+
+def records(folder):
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("*.jsonl"))) if folder.is_dir() else b""
+
+
+def kill_after(root, folder, log, evaluations):
+    """Start a search and SIGKILL it once the store holds so many evaluations."""
+    process = start(root, folder, log)
+    while records(folder).count(b'"key"') < evaluations and process.poll() is None:
+        time.sleep(0.01)
+    assert process.poll() is None, "the search ended before it could be killed"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_search_goes_on_as_if_nothing_had_happened(root, tmp_path):
+    start(root, tmp_path / "calm", tmp_path / "calm.csv", subprocess.run)
+    store, log = tmp_path / "store", tmp_path / "steps.csv"
+    for evaluations in (1, 8, 15):
+        kill_after(root, store, log, evaluations)
+        assert not log.exists()
+    before = records(store)
+    start(root, store, log, subprocess.run)
+    assert without_times(log) == without_times(tmp_path / "calm.csv")
+    # No evaluation recorded before a kill was computed again: every key is there once.
+    keys = [line.split(b'"')[3] for line in records(store).splitlines() if line.startswith(b'{"key"')]
+    assert len(keys) == len(set(keys))
+    assert before.count(b'"key"') >= 15
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["calm", "calm.csv", "steps.csv", "store"]
+
+
+def test_failed_search_leaves_no_log(tmp_path):
+    def fails(network):
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        run_search(RandomSearch(8, 1), NASEnv(fails), 5, tmp_path / "steps.csv")
+    assert list(tmp_path.iterdir()) == []

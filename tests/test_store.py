@@ -1,0 +1,165 @@
+"""The EvaluationStore: nothing lost, nothing torn, nothing computed twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nasdmrl.config import Environment, Recipe
+from nasdmrl.costs import blockqnn_reward, costs
+from nasdmrl.evaluation import Evaluator
+from nasdmrl.nsc import parse
+from nasdmrl.store import EvaluationStore, evaluation_key, recipe_digest
+
+
+def record(key, accuracy=0.5):
+    return {"key": key, "network": "conv3", "dataset": "dtd", "accuracy": accuracy, "status": "ok", "training_seconds": 1}
+
+
+def test_records_survive_and_merge(tmp_path):
+    first, second = EvaluationStore(tmp_path), EvaluationStore(tmp_path)
+    first.put(record("a"), Recipe())
+    second.put(record("b"), Recipe(seed=1))
+    assert first.get("b")["accuracy"] == 0.5  # another writer's line is picked up
+    again = EvaluationStore(tmp_path)
+    assert len(again) == 2
+    assert again.recipes[recipe_digest(Recipe(seed=1))]["seed"] == 1
+    assert again.get("c") is None
+
+
+def test_first_record_of_a_key_counts(tmp_path):
+    store = EvaluationStore(tmp_path)
+    store.put(record("a", 0.1), Recipe())
+    store.put(record("a", 0.2), Recipe())
+    assert store.get("a")["accuracy"] == 0.1
+
+
+def test_torn_and_damaged_lines_are_passed_over(tmp_path, capsys):
+    EvaluationStore(tmp_path).put(record("a"), Recipe())
+    (tmp_path / "killed.jsonl").write_bytes(json.dumps(record("b")).encode() + b"\n" + b'{"key": "c", "accu')
+    (tmp_path / "damaged.jsonl").write_bytes(b"\x00\x00garbage\n" + json.dumps(record("d")).encode() + b"\n")
+    store = EvaluationStore(tmp_path)
+    assert {r["key"] for r in store} == {"a", "b", "d"}
+    assert "skipped a damaged line" in capsys.readouterr().err
+
+
+def test_a_line_in_the_making_is_read_once_it_is_whole(tmp_path):
+    store, line = EvaluationStore(tmp_path), json.dumps(record("a")).encode() + b"\n"
+    with (tmp_path / "other.jsonl").open("ab", buffering=0) as file:
+        file.write(line[:20])
+        assert store.get("a") is None
+        file.write(line[20:])
+    assert store.get("a") == record("a")
+
+
+WRITER = """
+import sys
+from nasdmrl.config import Recipe
+from nasdmrl.store import EvaluationStore
+store = EvaluationStore(sys.argv[1])
+for i in range(int(sys.argv[3])):
+    key = f"{sys.argv[2]}-{i}"
+    store.put({"key": key, "accuracy": i, "status": "ok"}, Recipe())
+    print(key, flush=True)
+"""
+
+
+def writer(folder, name, count):
+    command = [sys.executable, "-c", WRITER, str(folder), name, str(count)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_writers_at_once_lose_nothing(tmp_path):
+    processes = [writer(tmp_path, name, 200) for name in "ab"]
+    written = {line for process in processes for line in process.communicate(timeout=120)[0].split()}
+    assert written == {r["key"] for r in EvaluationStore(tmp_path)}
+    assert len(written) == 400
+
+
+def test_sigkill_loses_no_acknowledged_record(tmp_path):
+    written = set()
+    for name in "abc":
+        process = writer(tmp_path, name, 100000)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGKILL)
+        written |= {line for line in process.communicate()[0].splitlines() if line}
+    assert len(written) > 10
+    assert written <= {r["key"] for r in EvaluationStore(tmp_path)}
+
+
+def test_key_depends_on_data_network_recipe_and_seed():
+    base = ("fingerprint", parse("conv3"), Recipe())
+    others = [
+        ("other", parse("conv3"), Recipe()),
+        ("fingerprint", parse("conv5"), Recipe()),
+        ("fingerprint", parse("conv3"), Recipe(epochs=3)),
+        ("fingerprint", parse("conv3"), Recipe(seed=1)),
+    ]
+    assert len({evaluation_key(*parts) for parts in (base, *others)}) == 5
+    assert evaluation_key(*base) == evaluation_key(*base)
+
+
+# --- evaluator ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Networks that were really trained, in order."""
+    from nasdmrl import training
+
+    networks, original = [], training.train_and_score
+    monkeypatch.setattr(
+        training, "train_and_score", lambda network, *rest: (networks.append(network), original(network, *rest))[1]
+    )
+    return networks
+
+
+def test_nothing_is_computed_twice(tmp_path, data, recipe, trained):
+    first = Evaluator(data, recipe, EvaluationStore(tmp_path))
+    results = [first(parse(text)) for text in ("conv3", "conv3 terminal", "conv3", "conv5")]
+    assert [result.from_store for result in results] == [False, True, True, False]
+    assert len({result.accuracy for result in results[:3]}) == 1
+    second = Evaluator(data, recipe, EvaluationStore(tmp_path))
+    assert second(parse("conv5 terminal")).accuracy == results[3].accuracy
+    assert trained == [parse("conv3"), parse("conv5")]
+
+
+def test_invalid_networks_are_recorded_and_not_trained(tmp_path, data, recipe, trained):
+    store = EvaluationStore(tmp_path)
+    evaluation = Evaluator(data, recipe, store)(parse("max3 max3 max3"))
+    assert (evaluation.status, evaluation.reward, trained) == ("invalid", 0.0, [])
+    assert [r["status"] for r in store] == ["invalid"]
+
+
+def test_a_record_tells_how_it_was_made(tmp_path, data, recipe):
+    store = EvaluationStore(tmp_path)
+    Evaluator(data, recipe, store)(parse("conv3 max2"))
+    (made,) = store
+    assert made["network"] == "conv3 max2"
+    assert made["fingerprint"] == data.fingerprint
+    assert (made["device"], made["threads"]) == ("CPU", 1)
+    assert {"python", "tensorflow", "keras", "numpy", "nasdmrl"} <= set(made["versions"])
+    assert made["parameters"] == costs(parse("conv3 max2"), data.shape, 3, recipe).parameters
+    assert store.recipes[made["recipe"]] == recipe.model_dump(mode="json")
+
+
+def test_blockqnn_reward_is_another_view_of_the_same_record(tmp_path, data, recipe, trained):
+    store, network = EvaluationStore(tmp_path), parse("conv3")
+    plain = Evaluator(data, recipe, store)(network)
+    settings = Environment(reward="blockqnn", rho=0)
+    other = Evaluator(data, recipe, store, settings)(network)
+    cost = costs(network, data.shape, 3, recipe)
+    assert other.reward == blockqnn_reward(plain.accuracy, cost, 0.5, 0.0) != plain.reward
+    assert len(trained) == 1
+
+
+def test_folder_that_cannot_be_written_is_an_error_of_the_system(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(OSError, match="file"):
+        EvaluationStore(blocked / "store").put(record("a"), Recipe())
+    assert os.listdir(tmp_path) == ["file"]

@@ -1,0 +1,155 @@
+"""Training and scoring against Keras, hand values and itself in another process."""
+
+import json
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import stripes
+
+from nasdmrl import training
+from nasdmrl.config import Config, Recipe
+from nasdmrl.networks import FrozenNormalization, build
+from nasdmrl.nsc import parse
+from nasdmrl.training import FusedAdam, compiled_epoch, learning_rate, score, train_and_score
+
+
+def test_learning_rate_falls_every_five_epochs():
+    # Section 4: 0.001, x 0.2 every five epochs; D1: never.
+    rates = [learning_rate(Recipe(), epoch) for epoch in range(12)]
+    assert rates == pytest.approx([1e-3] * 5 + [2e-4] * 5 + [4e-5] * 2)
+    released = Config(fidelity="released").recipe()
+    assert {learning_rate(released, epoch) for epoch in range(12)} == {1e-3}
+
+
+def test_fused_adam_is_keras_adam():
+    random = np.random.RandomState(0)
+    start, gradients = random.normal(size=(4, 3)), random.normal(size=(20, 4, 3)).astype(np.float32)
+    ours, theirs = tf.Variable(start, dtype=tf.float32), keras.Variable(start, dtype="float32")
+    fused, adam = FusedAdam([ours], Recipe()), keras.optimizers.Adam(0.001, 0.9, 0.999, 1e-7)
+    for gradient in gradients:
+        fused.apply([tf.constant(gradient)], 0.001)
+        adam.apply([tf.constant(gradient)], [theirs])
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def compared(model):
+    """Weights by name. A bias before a normalisation has no gradient but rounding, which Adam blows up: left out."""
+    frozen = any(isinstance(layer, FrozenNormalization) for layer in model.layers)
+    drifting = set() if frozen else {("Conv2D", "bias"), ("BatchNormalization", "moving_mean")}
+    named = [(type(layer).__name__, i, v) for i, layer in enumerate(model.layers) for v in layer.weights]
+    return {f"{kind} {i} {v.name}": v.numpy() for kind, i, v in named if (kind, v.name) not in drifting}
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_an_epoch_is_keras_fit(recipe, frozen):
+    # Without dropout, one epoch in the given order equals Keras's fit, with its short last batch too.
+    data = stripes(50)
+    plain = recipe.model_copy(update={"dropout": 0.0, "frozen_norm": frozen})
+    ours, theirs = (build(parse("conv3 max2"), data.shape, 3, plain) for _ in range(2))
+    order = np.random.RandomState(5).permutation(50).astype(np.int32)
+    compiled_epoch(ours, data, plain)(tf.constant(order), 0.01)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    theirs.compile(keras.optimizers.Adam(0.01, 0.9, 0.999, 1e-7), loss)
+    theirs.fit(data.images[order] / np.float32(255), data.labels[order], plain.batch_size, shuffle=False, verbose=0)
+    first, second = compared(ours), compared(theirs)
+    assert len(first) == (10 if frozen else 8)
+    for name, values in first.items():
+        np.testing.assert_allclose(values, second[name], rtol=2e-3, atol=2e-4, err_msg=name)
+
+
+def test_it_learns_and_scores_as_numpy_does(data, recipe):
+    network = parse("conv3 max2")
+    outcome = train_and_score(network, data, recipe.model_copy(update={"epochs": 15}))
+    assert outcome.status == "ok"
+    assert outcome.accuracy > 0.8  # chance is 1/3
+    model = build(network, data.shape, 3, recipe)
+    test = data.split(0.67, 32)[1]
+    guesses = model.predict(data.images[test] / np.float32(255), verbose=0).argmax(axis=1)
+    assert score(model, data, test) == np.mean(guesses == data.labels[test])
+
+
+def test_split_is_67_to_33_disjoint_and_fixed(data):
+    train, test = data.split(0.67, 32)
+    assert (len(train), len(test)) == (60, 30)
+    assert sorted([*train, *test]) == list(range(90))
+    expected = np.random.RandomState(32).permutation(90)
+    np.testing.assert_array_equal(np.concatenate([train, test]), expected)
+
+
+IN_ANOTHER_PROCESS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from conftest import stripes
+from nasdmrl.config import Recipe
+from nasdmrl.nsc import parse
+from nasdmrl.training import train_and_score
+recipe = Recipe.model_validate_json(sys.argv[2])
+print([train_and_score(parse(t), stripes(), recipe).accuracy.hex() for t in ("conv3 conv1 max2", "conv5 avg2")])
+"""
+
+
+def test_two_processes_compute_the_same_bits(root, recipe):
+    short = recipe.model_copy(update={"epochs": 2})
+    command = [sys.executable, "-c", IN_ANOTHER_PROCESS, str(root / "tests"), short.model_dump_json()]
+    first, second = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    assert first == second != ""
+    # What was trained before in this process does not matter either.
+    train_and_score(parse("conv3"), stripes(), short)
+    here = [train_and_score(parse(t), stripes(), short).accuracy.hex() for t in ("conv3 conv1 max2", "conv5 avg2")]
+    assert json.loads(first.replace("'", '"')) == here
+
+
+def test_seed_changes_the_training(data, recipe):
+    short = recipe.model_copy(update={"epochs": 1})
+    accuracies = {
+        train_and_score(parse("conv3"), data, short.model_copy(update={"seed": seed})).accuracy for seed in range(4)
+    }
+    assert len(accuracies) > 1
+
+
+def test_frozen_norm_keeps_its_statistics(data, recipe):
+    # D2: the released code's layers never update their moving averages, scale and shift are learned.
+    for frozen in (False, True):
+        used = recipe.model_copy(update={"frozen_norm": frozen})
+        model = build(parse("conv3"), data.shape, 3, used)
+        norm = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+        before = [np.array(v) for v in (norm.moving_mean, norm.gamma)]
+        compiled_epoch(model, data, used)(tf.constant(data.split(0.67, 32)[0]), 0.01)
+        same = [np.array_equal(a, np.array(b)) for a, b in zip(before, (norm.moving_mean, norm.gamma), strict=True)]
+        assert same == [frozen, False]
+
+
+def test_divergence_is_caught(data, recipe):
+    outcome = train_and_score(parse("conv3"), data, recipe.model_copy(update={"learning_rate": 1e30, "epochs": 6}))
+    assert (outcome.status, outcome.accuracy) == ("diverged", 0.0)
+
+
+def test_out_of_memory_is_caught(data, recipe):
+    # A first dense layer of 72 x 1e12 weights cannot be had on any machine.
+    outcome = train_and_score(parse("max2"), data, recipe.model_copy(update={"dense_units": 10**12}))
+    assert (outcome.status, outcome.accuracy) == ("out_of_memory", 0.0)
+
+
+def test_memory_does_not_grow(data, recipe):
+    short = recipe.model_copy(update={"epochs": 1})
+
+    def resident_mb():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * 4096 / 2**20
+
+    for _ in range(5):
+        train_and_score(parse("conv3 max2"), data, short)
+    before = resident_mb()
+    for _ in range(20):
+        train_and_score(parse("conv3 max2"), data, short)
+    assert (resident_mb() - before) / 20 < 1.0  # MB a network
+
+
+def test_seconds_are_those_of_the_clock(data, recipe, monkeypatch):
+    monkeypatch.setattr(training, "_train_and_score", lambda *_: (time.sleep(0.05), (0.5, "ok"))[1])
+    assert 0.05 <= train_and_score(parse("conv3"), data, recipe).seconds < 5
