@@ -26,11 +26,10 @@ def start_tensorflow(threads: int | None = None) -> None:
 
 @contextmanager
 def _quiet_import() -> Iterator[None]:
-    """Keep out of logs what TensorFlow's libraries print while they load, unless a log level was asked for."""
-    if LOG_LEVEL_VARIABLE in os.environ:
+    """Keep out of logs what TensorFlow's libraries print while they load, unless that was asked for."""
+    if os.environ.setdefault(LOG_LEVEL_VARIABLE, "2") in ("0", "1"):
         yield
         return
-    os.environ[LOG_LEVEL_VARIABLE] = "2"
     stderr = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)

@@ -11,8 +11,10 @@ from nasdmrl.data.images import ImageData
 from nasdmrl.data.standins import write_standins
 from nasdmrl.runtime import start_tensorflow
 
-# Taken out of the environment, so that a test sees the genuine images only where it asks for them.
-REAL_ARCHIVES = os.environ.pop(ARCHIVES_VARIABLE, "")
+# Renamed in the environment, so that a test sees the genuine images only where it asks for them, and the workers
+# that the first process starts still find them.
+RENAMED = "TESTED_" + ARCHIVES_VARIABLE
+REAL_ARCHIVES = os.environ.setdefault(RENAMED, os.environ.pop(ARCHIVES_VARIABLE, ""))
 ROOT = Path(__file__).parent.parent
 start_tensorflow(threads=1)
 

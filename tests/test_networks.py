@@ -81,7 +81,9 @@ def test_network_without_layers_is_the_prediction_module(text):
 
 
 def test_weights_depend_on_the_recipes_seed_alone():
-    first, same, other = (build(parse("conv3 max2"), (8, 8, 3), 4, SMALL.model_copy(update={"seed": s})) for s in (1, 1, 2))
+    first, same, other = (
+        build(parse("conv3 max2"), (8, 8, 3), 4, SMALL.model_copy(update={"seed": s})) for s in (1, 1, 2)
+    )
     for a, b, c in zip(first.get_weights(), same.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
         assert a.ndim == 1 or not np.array_equal(a, c)

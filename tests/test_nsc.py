@@ -116,7 +116,9 @@ def test_terminal_and_empty_rows_do_not_matter():
 def permuted(network, order):
     """The same graph with its layers in another order; `order` holds old indices."""
     new = {0: 0, **{old: position for position, old in enumerate(order, start=1)}}
-    return tuple(network[i - 1]._replace(pred1=new[network[i - 1].pred1], pred2=new[network[i - 1].pred2]) for i in order)
+    return tuple(
+        network[i - 1]._replace(pred1=new[network[i - 1].pred1], pred2=new[network[i - 1].pred2]) for i in order
+    )
 
 
 def test_isomorphic_orders_have_one_form():
@@ -205,7 +207,9 @@ def test_flops_by_hand():
     # normalisation 2 x 8. Dense 8 -> 5 and 5 -> 3 with biases.
     cost = costs(parse("conv3"), (4, 4, 3), 3, Recipe(filters=2, dense_units=5))
     assert cost.flops == (8 * 27 * 2 + 8) + 48 + 16 + (2 * 8 + 1) * 5 + (2 * 5 + 1) * 3
-    assert costs(parse("max2"), (4, 4, 3), 3, Recipe(dense_units=5)).flops == 12 * 4 + (2 * 12 + 1) * 5 + (2 * 5 + 1) * 3
+    assert (
+        costs(parse("max2"), (4, 4, 3), 3, Recipe(dense_units=5)).flops == 12 * 4 + (2 * 12 + 1) * 5 + (2 * 5 + 1) * 3
+    )
 
 
 def test_density_and_blockqnn_reward_by_hand():

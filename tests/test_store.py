@@ -17,7 +17,14 @@ from nasdmrl.store import EvaluationStore, evaluation_key, recipe_digest
 
 
 def record(key, accuracy=0.5):
-    return {"key": key, "network": "conv3", "dataset": "dtd", "accuracy": accuracy, "status": "ok", "training_seconds": 1}
+    return {
+        "key": key,
+        "network": "conv3",
+        "dataset": "dtd",
+        "accuracy": accuracy,
+        "status": "ok",
+        "training_seconds": 1,
+    }
 
 
 def test_records_survive_and_merge(tmp_path):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import scipy.io
+from scipy.io.matlab import MatReadError
 
 from nasdmrl.data.containers import member_names, read_members
 from nasdmrl.datasets import DATASETS
@@ -113,7 +114,7 @@ def _flower_labels(path: Path) -> list[int]:
         raise DataError(f"{path}: no such file; it holds the labels of the images and comes beside the archive")
     try:
         return [int(label) for label in scipy.io.loadmat(path)["labels"].ravel()]
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (MatReadError, ValueError, KeyError, TypeError, OSError) as error:
         raise DataError(f"{path}: is not the official label file, a MATLAB file with `labels` ({error})") from error
 
 

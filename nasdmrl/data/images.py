@@ -127,7 +127,7 @@ def _image(record: Any, size: int, antialias: bool) -> Any:
     import tensorflow as tf
 
     example = tf.io.parse_single_example(record, {"image": tf.io.FixedLenFeature([], tf.string)})
-    image = tf.io.decode_jpeg(example["image"], channels=3)
+    image = tf.io.decode_jpeg(example["image"], channels=3, dct_method="INTEGER_ACCURATE")
     resized = tf.image.resize(image, (size, size), method="bilinear", antialias=antialias)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 

@@ -63,8 +63,15 @@ def _vgg_flower(paths: list[Path]) -> None:
         (f"jpg/image_{i + 1:05d}.jpg", _encoded(pictures[picture][2], "JPEG")) for i, picture in enumerate(order)
     ]
     _write_tar(paths[0], members)
-    with atomic_path(paths[1]) as temporary, temporary.open("wb") as file:
-        scipy.io.savemat(file, {"labels": np.array([[pictures[p][0] + 1 for p in order]], dtype=np.uint8)})
+    _write_mat(paths[1], {"labels": np.array([[pictures[p][0] + 1 for p in order]], dtype=np.uint8)})
+
+
+def _write_mat(path: Path, values: dict[str, np.ndarray]) -> None:
+    # A MATLAB file begins with 116 bytes of text, in which SciPy puts the time.
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, values)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(b"MATLAB 5.0 MAT-file, stand-in".ljust(116) + buffer.getvalue()[116:])
 
 
 def _dtd(paths: list[Path]) -> None:

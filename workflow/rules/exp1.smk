@@ -28,7 +28,7 @@ rule search:
 rule figure_9:
     input:
         logs=EXP1_LOGS,
-        notebook="workflow/notebooks/exp1.ipynb",
+        notebook=workflow.source_path("../notebooks/exp1.ipynb"),
     output:
         FIGURE_9,
     log:

@@ -1,0 +1,107 @@
+"""Episodes, bins, tables and figures against hand-made logs."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from nasdmrl.analysis.episodes import binned, episodes, read_logs
+from nasdmrl.analysis.plots import METHOD_STYLES, METHODS, curve_panel, save
+from nasdmrl.analysis.tables import read_table, search_summary, write_table
+from nasdmrl.config import Config
+from nasdmrl.errors import DataError, NasdmrlError
+from nasdmrl.notebooks import run_notebook
+from nasdmrl.provenance import provenance
+
+# Three episodes of 2, 1 and 3 steps.
+REWARDS = [(1, 0.1), (1, 0.4), (2, 0.2), (3, 0.3), (3, 0.0), (3, 0.6)]
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / "exp1/random_search/dtd/seed7/steps.csv"
+    path.parent.mkdir(parents=True)
+    table = pd.DataFrame(REWARDS, columns=["episode", "reward"])
+    names = ["conv1", "conv1 max2", "conv1", "conv3", "conv3 conv1", "conv3 max2"]
+    table = table.assign(network=names, looked_up=[0, 0, 1, 0, 0, 0], valid=[1, 1, 1, 1, 0, 1], training_seconds=2.0)
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_episodes_by_hand(log):
+    table = episodes(read_logs([log]))
+    assert table["best_reward"].tolist() == [0.4, 0.2, 0.6]
+    assert table["length"].tolist() == [2, 1, 3]
+    assert table["accumulated_reward"].tolist() == pytest.approx([0.5, 0.2, 0.9])
+    assert table[["method", "dataset", "seed"]].drop_duplicates().to_numpy().tolist() == [["random_search", "dtd", 7]]
+
+
+def test_bins_by_hand(log):
+    points = binned(episodes(read_logs([log])), "best_reward", 2)
+    assert points["episode"].tolist() == [2, 3]
+    assert points["mean"].tolist() == pytest.approx([0.3, 0.6])
+    assert points["sd"].tolist() == pytest.approx([0.1, 0.0])  # of the population
+    assert points["n"].tolist() == [2, 1]
+
+
+def test_summary_by_hand(log):
+    (row,) = search_summary(read_logs([log]), {"dtd": 4}).to_dict("records")
+    assert (row["steps"], row["episodes"], row["networks"]) == (6, 3, 5)
+    assert (row["best_reward"], row["best_network"], row["chance"]) == (0.6, "conv3 max2", 0.25)
+    assert row["median_reward"] == pytest.approx(0.25)
+    assert row["valid_share"] == pytest.approx(5 / 6)
+    assert row["training_seconds"] == 10
+
+
+def test_logs_elsewhere_are_refused(tmp_path):
+    with pytest.raises(DataError, match="no step log was given"):
+        read_logs([])
+    with pytest.raises(DataError, match=r"expected a step log METHOD/DATASET/seedSEED/steps\.csv"):
+        read_logs([tmp_path / "a/b/seed1/steps.csv"])
+
+
+def test_every_method_has_a_style_of_its_own():
+    assert METHODS.keys() == METHOD_STYLES.keys()
+    assert len({style["color"] for style in METHOD_STYLES.values()}) == len(METHODS)
+
+
+def test_figure_shows_and_holds_its_provenance(log, tmp_path):
+    stamp = provenance(Config(scale="quick"))
+    figure = curve_panel(episodes(read_logs([log])), "dtd", "length", 2)
+    assert any("scale: quick" in text.get_text() for text in figure.texts) is False
+    save(figure, tmp_path / "fig", stamp, 80)
+    assert any("scale: quick" in text.get_text() for text in figure.texts)
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == "Episode length (steps)"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Random search"]
+    assert axes.lines[0].get_ydata().tolist() == [1.5, 3.0]
+    assert json.loads(Image.open(tmp_path / "fig.png").text["Description"]) == stamp
+    assert re.search(rb"/Keywords.*commit", (tmp_path / "fig.pdf").read_bytes(), re.DOTALL)
+
+
+def test_stamp_tells_standins_from_archives():
+    standin = Config.model_validate({"data": {"source": "standin"}})
+    assert "not the paper's images" in provenance(standin)["data"]
+    assert provenance(standin)["config"] != provenance(Config())["config"]
+    assert {"scale", "data", "config", "commit", "versions", "date"} <= provenance(Config()).keys()
+
+
+def test_tables_carry_their_stamp(tmp_path):
+    table = pd.DataFrame({"dataset": ["dtd"], "value": [0.5]})
+    write_table(table, tmp_path / "t.csv", provenance(Config()))
+    assert (tmp_path / "t.csv").read_text().startswith("# scale: paper\n# data: official archives\n")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), table)
+
+
+def test_notebook_refuses_unknown_and_missing_parameters(root, tmp_path):
+    notebook = root / "workflow/notebooks/exp1.ipynb"
+    with pytest.raises(NasdmrlError, match=r"unknown parameters \['log'\], missing parameters \['figures', 'logs'\]"):
+        run_notebook(notebook, tmp_path / "out.ipynb", {"log": [], "config": ""})
+
+
+def test_notebooks_are_kept_without_outputs(root):
+    for path in (root / "workflow/notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        assert all(not cell.get("outputs") and not cell.get("execution_count") for cell in cells), path

@@ -1,0 +1,67 @@
+"""The command line: what it prints, what it refuses, and that help needs no TensorFlow."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def run(*arguments, cwd=None):
+    command = [sys.executable, "-m", "nasdmrl.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.mark.parametrize("code", ["import nasdmrl", "import nasdmrl.cli", "import nasdmrl.analysis.plots, nasdmrl.env"])
+def test_tensorflow_is_not_imported(code):
+    check = f"import sys; {code}; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+def test_show_network_of_figure_4():
+    shown = run("show-network", "conv1 max2 conv3@0 avg2 conv5@0 max2 add@2,4 terminal")
+    assert shown.returncode == 0
+    assert "[7,5,0,2,4] add       42 x 42 x 32" in shown.stdout
+    assert "output      42 x 42 x 64" in shown.stdout
+    # conv: (1, 9, 25) x 3 x 32 weights and 96 more each; dense: 42 x 42 x 64 x 1024 + 1024 + 1024 x 100 + 100
+    parameters = 35 * 96 + 3 * 96 + 42 * 42 * 64 * 1024 + 1024 + 102400 + 100
+    assert f"parameters  {parameters:,} trainable" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show-network", "conv4"], "conv has kernel 4"),
+        (["show-network", "max3 max3 max3 max3 max3"], "is invalid on images of 84 x 84 x 3: layer 5"),
+        (["evaluate-network", "cifar", "conv3"], "unknown dataset `cifar`; known are omniglot"),
+        (["evaluate-network", "dtd", "conv3", "--images", "nowhere"], "nowhere: cannot be read"),
+        (["search", "magic", "dtd", "--steps", "1", "--output", "x"], "unknown method `magic`"),
+        (["convert", "dtd", "nowhere", "out"], "put the official archive there"),
+        (["decode", "nowhere", "out", "--config", "{}"], "dataset_spec.json: cannot be read"),
+        (["decode", "a", "b", "--config", '{"date": 1}'], "did you mean `data`"),
+    ],
+)
+def test_errors_are_one_message_and_exit_1(arguments, message, root):
+    result = run(*arguments, cwd=root)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: ")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_from_standins_to_an_evaluation(tmp_path):
+    config = json.dumps({"data": {"image_size": 12, "classes": 3}, "early_stop": {"epochs": 1, "dense_units": 8}})
+    for arguments in (
+        ["draw-standins", "traffic_sign", tmp_path / "archives"],
+        ["convert", "traffic_sign", tmp_path / "archives", tmp_path / "records"],
+        ["decode", tmp_path / "records", tmp_path / "images", "--config", config],
+    ):
+        assert run(*arguments).returncode == 0
+    places = ["--config", config, "--images", tmp_path / "images", "--store", tmp_path / "store"]
+    first, second = (
+        json.loads(run("evaluate-network", "traffic_sign", "conv3 max2", *places).stdout) for _ in range(2)
+    )
+    assert (first["from_store"], second["from_store"]) == (False, True)
+    assert 0 < first["accuracy"] == second["accuracy"] <= 1
+    exported = run("export-db", tmp_path / "db.csv", "--store", tmp_path / "store")
+    assert exported.stdout.endswith("db.csv: 1 evaluations\n")

@@ -1,0 +1,359 @@
+"""From archives to arrays: stand-ins and genuine images, an independent reader, bad input."""
+
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+import scipy.io
+import tensorflow as tf
+from PIL import Image
+
+from nasdmrl.config import Data
+from nasdmrl.data import records
+from nasdmrl.data.archives import open_index
+from nasdmrl.data.images import choose, decode, load
+from nasdmrl.data.records import check_official_counts, convert, jpeg
+from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS, write_standins
+from nasdmrl.datasets import DATASETS
+from nasdmrl.errors import DataError
+
+# Table 3 and 8 of the paper.
+OFFICIAL = {
+    "omniglot": (1623, 32460),
+    "vgg_flower": (102, 8189),
+    "dtd": (47, 5640),
+    "aircraft": (100, 10000),
+    "cu_birds": (200, 11788),
+    "traffic_sign": (43, 39209),
+}
+# Classes and images of the genuine subsets, as their README counts them.
+REAL = {
+    "omniglot": (1623, 32460),
+    "vgg_flower": (102, 6552),
+    "dtd": (10, 1200),
+    "aircraft": (20, 2000),
+    "cu_birds": (100, 5902),
+}
+
+
+def read_records(folder):
+    """An independent reader: plain tf.train.Example, file by file."""
+    examples = []
+    for path in folder.glob("*.tfrecords"):
+        for raw in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            features = tf.train.Example.FromString(raw).features.feature
+            label = features["label"].int64_list.value[0]
+            assert int(path.stem) == label
+            examples.append((label, features["image"].bytes_list.value[0]))
+    return examples
+
+
+def pixels(content):
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), dtype=np.float64)
+
+
+def test_datasets_are_table_3():
+    assert {d.id: (d.classes, d.images) for d in DATASETS.values()} == OFFICIAL
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_standins_convert_and_read_back(dataset, standins, tmp_path):
+    spec = convert(dataset, standins, tmp_path / "records", False)
+    per_class = OMNIGLOT_IMAGES_PER_CLASS if dataset == "omniglot" else IMAGES_PER_CLASS
+    assert spec["images_per_class"] == {str(label): per_class for label in range(CLASSES)}
+    assert spec == json.loads((tmp_path / "records/dataset_spec.json").read_text())
+    examples = read_records(tmp_path / "records")
+    assert len(examples) == CLASSES * per_class
+    # The images are those of the archives: compare them with the archives' own members.
+    originals = {(label, content) for _, label, content in open_index(dataset, standins).images()}
+    if dataset in ("omniglot", "traffic_sign"):  # encoded anew as JPEG
+        sample = sorted(originals)[:20]
+        means = {round(pixels(content).mean()) for label, content in examples if label == 0}
+        assert {round(pixels(content).mean()) for label, content in sample if label == 0} <= {
+            mean + off for mean in means for off in (-1, 0, 1)
+        }
+    else:
+        assert set(examples) == originals
+
+
+def test_standins_are_the_same_bytes_every_time(standins, tmp_path):
+    for dataset in ("omniglot", "vgg_flower", "aircraft"):
+        for path in write_standins(dataset, tmp_path):
+            assert path.read_bytes() == (standins / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("dataset", REAL)
+def test_genuine_archives_convert(dataset, real_archives, tmp_path):
+    spec = convert(dataset, real_archives, tmp_path / "records", False)
+    counts = spec["images_per_class"].values()
+    assert (len(counts), sum(counts)) == REAL[dataset]
+    assert min(counts) > 0
+    labels = [label for label, _ in read_records(tmp_path / "records")]
+    assert np.bincount(labels).tolist() == list(counts)
+    card = decode(tmp_path / "records", tmp_path / "images", Data(image_size=20, classes=5, images_per_class=9))
+    data = load(tmp_path / "images")
+    assert (card["images"], data.n_classes, data.shape) == (45, 5, (20, 20, 3))
+    assert data.images.std() > 10
+
+
+def test_decoding_is_bilinear_and_labelled(standins, tmp_path):
+    convert("dtd", standins, tmp_path / "records", False)
+    decode(tmp_path / "records", tmp_path / "images", Data(image_size=24))
+    data = load(tmp_path / "images")
+    assert isinstance(data.images, np.memmap)
+    assert (data.images.dtype, data.images.shape) == (np.uint8, (CLASSES * IMAGES_PER_CLASS, 24, 24, 3))
+    # Bilinear from 48 to 24 pixels samples midway between four pixels: their mean.
+    for label, content in read_records(tmp_path / "records")[:30]:
+        big = pixels(content)
+        small = big.reshape(24, 2, 24, 2, 3).mean(axis=(1, 3))
+        of_class = data.images[data.labels == label].astype(np.float64)
+        assert np.abs(of_class - small).max(axis=(1, 2, 3)).min() <= 1.0
+
+
+def test_grey_images_are_widened(standins, tmp_path):
+    convert("omniglot", standins, tmp_path / "records", False)
+    decode(tmp_path / "records", tmp_path / "images", Data(image_size=28, classes=2))
+    images = load(tmp_path / "images").images
+    assert np.array_equal(images[..., 0], images[..., 2])
+    assert len(np.unique(images)) > 2
+
+
+def test_decoding_is_the_same_every_time_and_has_a_fingerprint(standins, tmp_path):
+    convert("dtd", standins, tmp_path / "records", False)
+    options = Data(image_size=16, classes=3, images_per_class=7)
+    cards = [decode(tmp_path / "records", tmp_path / name, options, threads) for name, threads in (("a", 1), ("b", 2))]
+    assert cards[0] == cards[1]
+    assert (tmp_path / "a/images.npy").read_bytes() == (tmp_path / "b/images.npy").read_bytes()
+    other = decode(tmp_path / "records", tmp_path / "c", options.model_copy(update={"limit_seed": 1}))
+    assert other["fingerprint"] != cards[0]["fingerprint"]
+
+
+def test_limits_are_stratified_and_seeded():
+    chosen = choose([10, 4, 10, 10], Data(classes=3, images_per_class=5))
+    assert len(chosen) == 3
+    assert all(len(positions) == min(5, [10, 4, 10, 10][label]) for label, positions in chosen.items())
+    again = choose([10, 4, 10, 10], Data(classes=3, images_per_class=5))
+    assert all(np.array_equal(chosen[label], again[label]) for label in chosen)
+    everything = choose([2, 3], Data())
+    assert [positions.tolist() for positions in everything.values()] == [[0, 1], [0, 1, 2]]
+
+
+def test_official_counts_are_required_at_the_papers_scale(standins, tmp_path):
+    check_official_counts("dtd", [120] * 47)
+    with pytest.raises(DataError, match="dtd: Table 3 has 47 classes and 5640 images, the archives hold 16 and 640"):
+        convert("dtd", standins, tmp_path / "records", True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def encoded(image, kind="JPEG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_aircraft_lose_their_banner_of_20_pixels():
+    picture = np.full((300, 40, 3), 200, np.uint8)
+    picture[-20:] = 0
+    photo = encoded(Image.fromarray(picture), quality=95)
+    assert pixels(jpeg("aircraft", "a.jpg", photo)).shape == (280, 40, 3)
+    assert pixels(jpeg("aircraft", "a.jpg", photo)).min() > 150
+    assert jpeg("dtd", "a.jpg", photo) == photo
+    # A copy scaled to 96 pixels keeps what it has.
+    small = encoded(Image.fromarray(picture).resize((40, 96)))
+    assert jpeg("aircraft", "a.jpg", small) == small
+
+
+# --- bad input ----------------------------------------------------------------------------------------------
+
+
+def refused(dataset, folder, tmp_path, message):
+    output = tmp_path / "out" / "records"
+    with pytest.raises(DataError, match=message):
+        convert(dataset, folder, output, False)
+    assert not output.exists()
+    assert not output.parent.exists() or list(output.parent.iterdir()) == []
+
+
+@pytest.fixture
+def copied(standins, tmp_path):
+    """A copy of the stand-ins that a test may damage."""
+    return shutil.copytree(standins, tmp_path / "archives")
+
+
+def cut(path, share):
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
+def test_missing_archive(tmp_path):
+    refused("dtd", tmp_path, tmp_path, r"dtd-r1\.0\.1\.tar\.gz: no such file; put the official archive there")
+
+
+def test_truncated_zip(copied, tmp_path):
+    cut(copied / "images_evaluation.zip", 0.7)
+    refused("omniglot", copied, tmp_path, r"images_evaluation\.zip: the archive is damaged or cut short")
+
+
+@pytest.mark.parametrize(("dataset", "name"), [("dtd", "dtd-r1.0.1.tar.gz"), ("cu_birds", "CUB_200_2011.tgz")])
+def test_truncated_tar(dataset, name, copied, tmp_path):
+    cut(copied / name, 0.6)
+    refused(dataset, copied, tmp_path, "the archive is damaged or cut short")
+
+
+def test_damaged_zip_member(copied, tmp_path):
+    path = copied / "images_background.zip"
+    content = bytearray(path.read_bytes())
+    content[200:230] = b"\x00" * 30
+    path.write_bytes(content)
+    refused("omniglot", copied, tmp_path, r"images_background\.zip: the archive is damaged")
+
+
+def rewritten(path, change):
+    """Rewrite a tar with `change(name, content)` giving each member's new name and content, or None."""
+    with tarfile.open(path) as archive:
+        members = [(m.name, archive.extractfile(m).read()) for m in archive if m.isfile()]
+    with gzip.open(path, "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
+        for member in filter(None, (change(*member) for member in members)):
+            info = tarfile.TarInfo(member[0])
+            info.size = len(member[1])
+            archive.addfile(info, io.BytesIO(member[1]))
+
+
+def test_jpeg_cut_short(copied, tmp_path):
+    def shorten(name, content):
+        return (name, content[: len(content) // 2]) if name.endswith("standin03_0007.jpg") else (name, content)
+
+    rewritten(copied / "dtd-r1.0.1.tar.gz", shorten)
+    refused("dtd", copied, tmp_path, r"dtd: image `dtd/images/standin03/standin03_0007\.jpg` is damaged")
+
+
+def test_missing_label_file(copied, tmp_path):
+    rewritten(
+        copied / "CUB_200_2011.tgz", lambda name, content: None if name.endswith("classes.txt") else (name, content)
+    )
+    refused("cu_birds", copied, tmp_path, "lacks the label file `CUB_200_2011/classes.txt`")
+    (copied / "imagelabels.mat").unlink()
+    refused("vgg_flower", copied, tmp_path, r"imagelabels\.mat: no such file; it holds the labels")
+
+
+def test_label_file_that_is_none(copied, tmp_path):
+    (copied / "imagelabels.mat").write_bytes(b"no MATLAB file")
+    refused("vgg_flower", copied, tmp_path, r"imagelabels\.mat: is not the official label file")
+
+
+def test_wrong_label_count(copied, tmp_path):
+    scipy.io.savemat(copied / "imagelabels.mat", {"labels": np.ones((1, 100), np.uint8)})
+    refused("vgg_flower", copied, tmp_path, r"imagelabels\.mat: 100 labels, but 102flowers\.tgz holds")
+    rewritten(
+        copied / "CUB_200_2011.tgz",
+        lambda name, content: (name, content[:-10].rsplit(b"\n", 1)[0] + b"\n" if "labels" in name else content),
+    )
+    refused("cu_birds", copied, tmp_path, "labels for 640 images; the label files do not fit")
+
+
+def test_labelled_image_is_missing(copied, tmp_path):
+    rewritten(
+        copied / "fgvc-aircraft-2013b.tar.gz",
+        lambda name, content: None if name.endswith("0003004.jpg") else (name, content),
+    )
+    refused("aircraft", copied, tmp_path, r"1 labelled images are missing, the first is .*0003004\.jpg")
+
+
+def test_image_without_label(copied, tmp_path):
+    rewritten(
+        copied / "fgvc-aircraft-2013b.tar.gz",
+        lambda name, content: (name, content.split(b"\n", 1)[1] if name.endswith("variant_train.txt") else content),
+    )
+    refused("aircraft", copied, tmp_path, "1 images have no label")
+
+
+def test_empty_class(copied, tmp_path):
+    rewritten(
+        copied / "fgvc-aircraft-2013b.tar.gz",
+        lambda name, content: (name, content + b"Ghost 1\n" if name.endswith("variants.txt") else content),
+    )
+    refused("aircraft", copied, tmp_path, "class `Ghost 1` has no image")
+
+
+@pytest.mark.parametrize("name", ["../../evil.png", "/etc/evil.png", "images_background/../../x/y.png"])
+def test_member_that_leaves_the_folder(name, copied, tmp_path):
+    with zipfile.ZipFile(copied / "images_background.zip", "a") as archive:
+        archive.writestr(name, b"")
+    refused("omniglot", copied, tmp_path, "leaves the archive's folder")
+
+
+def test_links_are_not_followed(copied, tmp_path):
+    with gzip.open(copied / "dtd-r1.0.1.tar.gz", "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
+        link = tarfile.TarInfo("dtd/images/banded/banded_0001.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    refused("dtd", copied, tmp_path, "holds no image in the layout")
+
+
+def test_archive_of_something_else(copied, tmp_path):
+    shutil.copy(copied / "102flowers.tgz", copied / "dtd-r1.0.1.tar.gz")
+    refused("dtd", copied, tmp_path, "holds no image in the layout of the official dtd archive")
+
+
+def test_full_disk(standins, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mounted, capture_output=True).returncode != 0:
+        pytest.skip("only root may mount a small disk to fill it")
+    try:
+        refused("dtd", standins, disk, "the disk is full; free some space")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_full_disk_anywhere(standins, tmp_path, monkeypatch):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(records, "_example", full)
+    refused("dtd", standins, tmp_path, "the disk is full; free some space")
+
+
+def test_earlier_records_survive_a_failure(copied, tmp_path):
+    output = tmp_path / "records"
+    convert("dtd", copied, output, False)
+    before = sorted(path.name for path in output.iterdir())
+    cut(copied / "dtd-r1.0.1.tar.gz", 0.5)
+    with pytest.raises(DataError):
+        convert("dtd", copied, output, False)
+    assert sorted(path.name for path in output.iterdir()) == before
+
+
+def test_damaged_records_and_arrays(standins, tmp_path):
+    convert("dtd", standins, tmp_path / "records", False)
+    decode(tmp_path / "records", tmp_path / "images", Data(image_size=16))
+    cut(tmp_path / "records/3.tfrecords", 0.5)
+    with pytest.raises(DataError, match="records: damaged or incomplete"):
+        decode(tmp_path / "records", tmp_path / "again", Data(image_size=16))
+    assert not (tmp_path / "again").exists()
+    cut(tmp_path / "images/images.npy", 0.5)
+    with pytest.raises(DataError, match="images: cannot be read"):
+        load(tmp_path / "images")
+    with pytest.raises(DataError, match="dataset_spec.json: cannot be read"):
+        decode(tmp_path / "nothing", tmp_path / "again", Data())
+
+
+def test_killed_conversion_leaves_nothing_that_looks_whole(standins, tmp_path):
+    code = (
+        "import os, sys; from nasdmrl.data import records;"
+        "records._spec = lambda index: os.kill(os.getpid(), 9);"
+        "records.convert('dtd', sys.argv[1], sys.argv[2], False)"
+    )
+    command = [sys.executable, "-c", code, str(standins), str(tmp_path / "records")]
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == -9
+    assert not (tmp_path / "records").exists()
+    convert("dtd", standins, tmp_path / "records", False)
+    assert [path.name for path in tmp_path.iterdir()] == ["records"]
