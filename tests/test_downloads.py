@@ -12,6 +12,7 @@ from nasdmrl.datasets import DATASETS, ArchiveFile
 from nasdmrl.errors import DataError
 
 CONTENT = np.random.RandomState(0).bytes(3_000_000)
+SIZE = len(CONTENT)
 MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
@@ -47,7 +48,7 @@ def server():
     httpd.server_close()
 
 
-def archive(url, size=len(CONTENT), md5=MD5):
+def archive(url, size=SIZE, md5=MD5):
     return ArchiveFile("a.zip", url, size, md5)
 
 

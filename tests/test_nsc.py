@@ -183,7 +183,7 @@ def test_vanishing_maps_and_merged_images_are_invalid():
 # the convolutions as (kernel, input channels). A convolution has k k c_in 32 weights, 32 biases, 32 scales and 32
 # shifts; the dense layers have size^2 x 32 x 1024 + 1024 and 1024 x classes + classes.
 BEST = [
-    ("conv5 max3 conv1 conv5 conv1 conv5 conv1 max2 avg3", 1623, 3, [(5, 3), (1, 32), (5, 32), (1, 32), (5, 32), (1, 32)]),
+    ("conv5 max3 conv1 conv5 conv1 conv5 conv1 max2 avg3", 1623, 3, [(5, 3), *[(1, 32), (5, 32)] * 2, (1, 32)]),
     ("conv3 conv3 max2 max2 max2 max2", 102, 5, [(3, 3), (3, 32)]),
     ("conv3 conv1 conv3 max2 max2 max2 max2", 47, 5, [(3, 3), (1, 32), (3, 32)]),
     ("conv3 conv5 max2 max2", 100, 19, [(3, 3), (5, 32)]),
