@@ -110,6 +110,12 @@ class MetaA2C(Section):
     learning_rate: float = _field(0.001, "RMSProp's learning rate, constant (Section 5).", gt=0)
     rmsprop_decay: float = _field(0.99, "RMSProp's decay (Section 5).", ge=0, lt=1)
     rmsprop_epsilon: float = _field(1e-5, "RMSProp's small constant (Section 5).", gt=0)
+    rmsprop_initial: float = _field(
+        1.0,
+        "First mean square of RMSProp: 1 in TensorFlow 1, which the original used (steps start small, and grow over "
+        "some hundred updates), 0 elsewhere.",
+        ge=0,
+    )
 
 
 class DQN(Section):
@@ -184,6 +190,10 @@ class Deviations(Section):
 
     D1: Fidelity | None = _field(None, "Released: the learning rate never decays.")
     D2: Fidelity | None = _field(None, "Released: batch normalisation uses its first statistics in training.")
+    D3: Fidelity | None = _field(None, "Released: the LSTM's state is set to zero at the end of every episode.")
+    D4: Fidelity | None = _field(
+        None, "Released: in the update, the previous reward is the discounted return, the step counter one ahead."
+    )
     D5: Fidelity | None = _field(None, "Released: widened networks start with 16 filters.")
     D6: Fidelity | None = _field(None, "Released: tau = 100 in the chain space.")
 

@@ -18,6 +18,7 @@ from nasdmrl.config import Recipe
 from nasdmrl.data.images import ImageData
 from nasdmrl.networks import build
 from nasdmrl.nsc import Network
+from nasdmrl.optimizers import FusedAdam
 
 Status = Literal["ok", "diverged", "out_of_memory"]
 SCORING_BATCH = 256
@@ -88,7 +89,7 @@ def compiled_epoch(model: keras.Model, data: ImageData, recipe: Recipe) -> Calla
 
 def _training_step(model: keras.Model, recipe: Recipe) -> Callable[[Any, Any, Any], Any]:
     weights = [variable.value for variable in model.trainable_variables]
-    adam = FusedAdam(weights, recipe)
+    adam = FusedAdam(weights, recipe.beta1, recipe.beta2, recipe.epsilon)
 
     def step(images: Any, labels: Any, rate: Any) -> Any:
         with tf.GradientTape() as tape:
@@ -104,27 +105,6 @@ def _training_step(model: keras.Model, recipe: Recipe) -> Callable[[Any, Any, An
 def scaled(images: Any) -> Any:
     """uint8 images as float32 in [0, 1] (Section 1)."""
     return tf.cast(images, tf.float32) / 255.0
-
-
-class FusedAdam:
-    """Adam (Kingma and Ba, 2015) by TensorFlow's fused kernel; equal to Keras's Adam to rounding."""
-
-    def __init__(self, weights: list[Any], recipe: Recipe) -> None:
-        self._weights, self._recipe = weights, recipe
-        self._first = [tf.Variable(tf.zeros_like(w), trainable=False) for w in weights]
-        self._second = [tf.Variable(tf.zeros_like(w), trainable=False) for w in weights]
-        self._steps = tf.Variable(0.0, trainable=False)
-
-    def apply(self, gradients: list[Any], rate: Any) -> None:
-        """One update of all weights at this learning rate."""
-        beta1, beta2, epsilon = self._recipe.beta1, self._recipe.beta2, self._recipe.epsilon
-        steps = self._steps.assign_add(1.0)
-        powers = {"beta1_power": tf.pow(beta1, steps), "beta2_power": tf.pow(beta2, steps)}
-        for weight, m, v, gradient in zip(self._weights, self._first, self._second, gradients, strict=True):
-            tf.raw_ops.ResourceApplyAdam(
-                var=weight.handle, m=m.handle, v=v.handle, grad=gradient,
-                lr=rate, beta1=beta1, beta2=beta2, epsilon=epsilon, **powers,
-            )  # fmt: skip
 
 
 def score(model: keras.Model, data: ImageData, indices: np.ndarray) -> float:

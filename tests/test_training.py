@@ -15,7 +15,8 @@ from nasdmrl import training
 from nasdmrl.config import Config, Recipe
 from nasdmrl.networks import FrozenNormalization, build
 from nasdmrl.nsc import parse
-from nasdmrl.training import FusedAdam, compiled_epoch, learning_rate, score, train_and_score
+from nasdmrl.optimizers import FusedAdam
+from nasdmrl.training import compiled_epoch, learning_rate, score, train_and_score
 
 
 def test_learning_rate_falls_every_five_epochs():
@@ -30,7 +31,7 @@ def test_fused_adam_is_keras_adam():
     random = np.random.RandomState(0)
     start, gradients = random.normal(size=(4, 3)), random.normal(size=(20, 4, 3)).astype(np.float32)
     ours, theirs = tf.Variable(start, dtype=tf.float32), keras.Variable(start, dtype="float32")
-    fused, adam = FusedAdam([ours], Recipe()), keras.optimizers.Adam(0.001, 0.9, 0.999, 1e-7)
+    fused, adam = FusedAdam([ours], 0.9, 0.999, 1e-7), keras.optimizers.Adam(0.001, 0.9, 0.999, 1e-7)
     for gradient in gradients:
         fused.apply([tf.constant(gradient)], 0.001)
         adam.apply([tf.constant(gradient)], [theirs])

@@ -1,0 +1,86 @@
+"""Is memory learned? The two-armed bandits with dependent arms of Wang et al. (2016), Section 3.1."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nasdmrl.agents.meta_a2c import MetaA2C
+from nasdmrl.agents.policy_files import Spaces
+from nasdmrl.config import MetaA2C as Settings
+
+PULLS = 100
+VARIANTS = {"uniform": None, "easy": (0.1, 0.9), "medium": (0.25, 0.75), "hard": (0.4, 0.6)}
+"""Probability of the first arm: uniform in [0, 1], or one of two values; the second arm's is one minus it."""
+SETTINGS = Settings(
+    lstm_units=48, update_steps=PULLS, discount=0.8, entropy_weight=0.02, value_weight=0.05, learning_rate=0.005
+)
+
+
+def bandits(variant: str, count: int, random: np.random.RandomState) -> np.ndarray:
+    """Reward probabilities of `count` bandits with dependent arms, shape (count, 2)."""
+    values = VARIANTS[variant]
+    first = random.uniform(size=count) if values is None else random.choice(values, size=count)
+    return np.stack([first, 1 - first], axis=1)
+
+
+def play(agent: MetaA2C, arms: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+    """One episode of PULLS pulls of every bandit, from a fresh memory; expected regret of each pull, (n, PULLS)."""
+    agent.new_trial()
+    blind, regret = np.zeros((len(arms), 0), np.float32), []
+    for pull in range(PULLS):
+        actions = np.atleast_1d(agent.act(blind))
+        chosen = arms[np.arange(len(arms)), actions]
+        rewards = (random.uniform(size=len(arms)) < chosen).astype(np.float32)
+        agent.observe(blind, actions, rewards, blind, np.full(len(arms), pull == PULLS - 1))
+        regret.append(arms.max(axis=1) - chosen)
+    return np.stack(regret, axis=1)
+
+
+def trained(variant: str, episodes: int, workers: int = 5, seed: int = 0, **options) -> MetaA2C:
+    """An agent trained on so many episodes, `workers` bandits at a time."""
+    random = np.random.RandomState(seed + 1)
+    agent = MetaA2C(Spaces((0,), 2), seed, SETTINGS, workers=workers, step_scale=1 / PULLS, **options)
+    for _ in range(episodes // workers):
+        play(agent, bandits(variant, workers, random), random)
+    return agent
+
+
+def tested(agent: MetaA2C, variant: str, count: int = 300, seed: int = 99) -> np.ndarray:
+    """Cumulative regret of the agent with its weights fixed, mean over `count` new bandits; shape (PULLS,)."""
+    random = np.random.RandomState(seed)
+    fixed = MetaA2C(
+        agent.spaces, seed, SETTINGS, learning=False, workers=count, step_scale=agent.step_scale,
+        forget_always=agent.forget_always,
+    )  # fmt: skip
+    for ours, theirs in zip(fixed.network.trainable_variables, agent.network.trainable_variables, strict=True):
+        ours.assign(theirs)
+    return play(fixed, bandits(variant, count, random), random).mean(axis=0).cumsum()
+
+
+Choose = Callable[[np.ndarray, np.ndarray, int, np.random.RandomState], np.ndarray]
+
+
+def thompson(wins: np.ndarray, pulls: np.ndarray, t: int, random: np.random.RandomState) -> np.ndarray:
+    """Thompson sampling with uniform priors on independent arms."""
+    return random.beta(1 + wins, 1 + pulls - wins).argmax(axis=1)
+
+
+def ucb(wins: np.ndarray, pulls: np.ndarray, t: int, random: np.random.RandomState) -> np.ndarray:
+    """UCB1 (Auer et al., 2002)."""
+    bound = np.where(pulls > 0, wins / np.maximum(pulls, 1) + np.sqrt(2 * np.log(t + 1) / np.maximum(pulls, 1)), np.inf)
+    return (bound + 1e-9 * random.uniform(size=bound.shape)).argmax(axis=1)
+
+
+def baseline(choose: Choose, variant: str, count: int = 2000, seed: int = 99) -> np.ndarray:
+    """Cumulative regret of a rule that knows the wins and pulls of each arm, mean over `count` bandits."""
+    random = np.random.RandomState(seed)
+    arms = bandits(variant, count, random)
+    wins, pulls, regret = np.zeros((count, 2)), np.zeros((count, 2)), []
+    rows = np.arange(count)
+    for t in range(PULLS):
+        actions = choose(wins, pulls, t, random)
+        chosen = arms[rows, actions]
+        wins[rows, actions] += random.uniform(size=count) < chosen
+        pulls[rows, actions] += 1
+        regret.append((arms.max(axis=1) - chosen).mean())
+    return np.cumsum(regret)
