@@ -12,8 +12,9 @@ PULLS = 100
 VARIANTS = {"uniform": None, "easy": (0.1, 0.9), "medium": (0.25, 0.75), "hard": (0.4, 0.6)}
 """Probability of the first arm: uniform in [0, 1], or one of two values; the second arm's is one minus it."""
 SETTINGS = Settings(
-    lstm_units=48, update_steps=PULLS, discount=0.8, entropy_weight=0.02, value_weight=0.05, learning_rate=0.005
-)
+    lstm_units=48, update_steps=PULLS, discount=0.8, entropy_weight=0.02, value_weight=0.05, learning_rate=0.002,
+    rmsprop_initial=0,
+)  # fmt: skip
 
 
 def bandits(variant: str, count: int, random: np.random.RandomState) -> np.ndarray:
@@ -36,7 +37,7 @@ def play(agent: MetaA2C, arms: np.ndarray, random: np.random.RandomState) -> np.
     return np.stack(regret, axis=1)
 
 
-def trained(variant: str, episodes: int, workers: int = 5, seed: int = 0, **options) -> MetaA2C:
+def trained(variant: str, episodes: int, workers: int = 20, seed: int = 0, **options) -> MetaA2C:
     """An agent trained on so many episodes, `workers` bandits at a time."""
     random = np.random.RandomState(seed + 1)
     agent = MetaA2C(Spaces((0,), 2), seed, SETTINGS, workers=workers, step_scale=1 / PULLS, **options)
@@ -45,7 +46,7 @@ def trained(variant: str, episodes: int, workers: int = 5, seed: int = 0, **opti
     return agent
 
 
-def tested(agent: MetaA2C, variant: str, count: int = 300, seed: int = 99) -> np.ndarray:
+def fixed_regret(agent: MetaA2C, variant: str, count: int = 300, seed: int = 99) -> np.ndarray:
     """Cumulative regret of the agent with its weights fixed, mean over `count` new bandits; shape (PULLS,)."""
     random = np.random.RandomState(seed)
     fixed = MetaA2C(

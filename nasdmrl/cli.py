@@ -142,28 +142,48 @@ def evaluate_network(
 
 @app.command()
 def search(
-    method: Annotated[str, typer.Argument(help="random_search.")],
+    method: Annotated[str, typer.Argument(help="meta_a2c, dqn or random_search.")],
     dataset: DatasetName,
-    output: Annotated[Path, typer.Option(help="Where the step log goes (CSV).")],
+    output: Annotated[
+        Path, typer.Option(help="The step log (CSV); progress.csv and policy/ of a learner go beside it.")
+    ],
     steps: Annotated[int, typer.Option(min=1, help="Steps of the trial, t_max.")],
     seed: Annotated[int, typer.Option(min=0, help="Seed of the agent.")] = 1024,
+    policy: Annotated[Path | None, typer.Option(help="Folder of a saved policy to start from.")] = None,
+    fixed: Annotated[bool, typer.Option("--fixed", help="Keep the policy's weights as they are (Exp. 2a).")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     images: ImagesOption = None,
     store: StoreOption = DEFAULT_STORE,
     threads: ThreadsOption = 1,
 ) -> None:
     """Let an agent search on a dataset (Algorithm 1). Killed, it goes on from the store when called again."""
-    from nasdmrl.agents.random_search import RandomSearch
+    from nasdmrl.agents import METHODS
+    from nasdmrl.agents.policy_files import Spaces
     from nasdmrl.config import load
     from nasdmrl.env import NASEnv
     from nasdmrl.search import run_search
 
-    _one_of("method", method, ["random_search"])
+    _one_of("method", method, list(METHODS))
     settings = load(config)
     evaluator = _evaluator(dataset, config, images, store, threads)
+    from nasdmrl.agents.factory import make_agent
+
     limits = {"max_layers": settings.environment.max_layers, "max_actions": settings.max_actions()}
     env = NASEnv(evaluator, **limits)
-    run_search(RandomSearch(int(env.action_space.n), seed), env, steps, output, f"{method} on {dataset}")
+    agent = make_agent(method, Spaces.of(env), seed, steps, settings, learning=not fixed)
+    history = agent.load(policy) if policy else []
+    run_search(agent, env, steps, output, f"{method} on {dataset}")
+    if method != "random_search" and not fixed:
+        _keep_learned(agent, output.parent, [*history, {"dataset": dataset, "steps": steps, "seed": seed}])
+
+
+def _keep_learned(agent, folder: Path, history: list[dict]) -> None:
+    from nasdmrl.provenance import commit
+    from nasdmrl.search import write_progress
+
+    history[-1]["commit"] = commit()
+    write_progress(agent, folder / "progress.csv")
+    agent.save(folder / "policy", history)
 
 
 @app.command()

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from nasdmrl.agents import Agent
 from nasdmrl.env import NASEnv
 from nasdmrl.files import atomic_path
@@ -36,6 +38,12 @@ def run_search(agent: Agent, env: NASEnv, steps: int, log: Path | str, title: st
             best = max(best, row["reward"])
             progress.advance(f"episode {row['episode']}, best reward {best:.3f}")
     progress.close()
+
+
+def write_progress(agent: Agent, path: Path | str) -> None:
+    """Write what a learning agent noted at each of its updates (CSV), in one step."""
+    with atomic_path(path) as temporary:
+        pd.DataFrame(agent.progress).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def interact(agent: Agent, env: NASEnv, steps: int) -> Iterator[dict[str, Any]]:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from nasdmrl.agents import METHODS
 from nasdmrl.analysis.episodes import binned, episodes, read_logs
-from nasdmrl.analysis.plots import METHOD_STYLES, METHODS, curve_panel, save
+from nasdmrl.analysis.plots import METHOD_STYLES, curve_panel, save
 from nasdmrl.analysis.tables import read_table, search_summary, write_table
 from nasdmrl.config import Config
 from nasdmrl.errors import DataError, NasdmrlError

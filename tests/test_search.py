@@ -1,6 +1,7 @@
 """Algorithm 1, its log, and resuming by replay."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,12 @@ import numpy as np
 import pytest
 from test_env import table
 
+from nasdmrl.agents.meta_a2c import MetaA2C
+from nasdmrl.agents.policy_files import Spaces
 from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.config import load
+from nasdmrl.data.images import decode
+from nasdmrl.data.records import convert
 from nasdmrl.env import NASEnv
 from nasdmrl.search import COLUMNS, TIME_COLUMNS, run_search
 
@@ -70,13 +76,37 @@ def start(root, folder, log, process=subprocess.Popen):
     return process(command, stderr=subprocess.DEVNULL)
 
 
+CONFIG = json.dumps(
+    {
+        "data": {"image_size": 12, "classes": 3, "images_per_class": 10},
+        "early_stop": {"epochs": 1, "filters": 2, "dense_units": 4, "batch_size": 32},
+        "dqn": {"learning_starts": 5},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def images(standins, tmp_path_factory):
+    """Decoded stand-ins, very small."""
+    folder = tmp_path_factory.mktemp("images")
+    convert("dtd", standins, folder / "records", False)
+    decode(folder / "records", folder / "images", load(CONFIG).data)
+    return folder / "images"
+
+
+def start_cli(method, images, folder, policy, process=subprocess.Popen):
+    """`nasdmrl search` with its outputs in `folder` and its store in `folder`/store."""
+    command = ["nasdmrl", "search", method, "dtd", "--steps", "30", "--output", str(folder / "out/steps.csv")]
+    command += ["--images", str(images), "--store", str(folder / "store"), "--config", CONFIG, *policy]
+    return process(command, stderr=subprocess.DEVNULL)
+
+
 def records(folder):
     return b"".join(path.read_bytes() for path in sorted(folder.glob("*.jsonl"))) if folder.is_dir() else b""
 
 
-def kill_after(root, folder, log, evaluations):
-    """Start a search and SIGKILL it once the store holds so many evaluations."""
-    process = start(root, folder, log)
+def kill_after(process, folder, evaluations):
+    """SIGKILL a search once the store in `folder` holds so many evaluations."""
     while records(folder).count(b'"key"') < evaluations and process.poll() is None:
         time.sleep(0.01)
     assert process.poll() is None, "the search ended before it could be killed"
@@ -88,7 +118,7 @@ def test_killed_search_goes_on_as_if_nothing_had_happened(root, tmp_path):
     start(root, tmp_path / "calm", tmp_path / "calm.csv", subprocess.run)
     store, log = tmp_path / "store", tmp_path / "steps.csv"
     for evaluations in (1, 8, 15):
-        kill_after(root, store, log, evaluations)
+        kill_after(start(root, store, log), store, evaluations)
         assert not log.exists()
     before = records(store)
     start(root, store, log, subprocess.run)
@@ -98,6 +128,25 @@ def test_killed_search_goes_on_as_if_nothing_had_happened(root, tmp_path):
     assert len(keys) == len(set(keys))
     assert before.count(b'"key"') >= 15
     assert sorted(path.name for path in tmp_path.iterdir()) == ["calm", "calm.csv", "steps.csv", "store"]
+
+
+@pytest.mark.parametrize("kind", ["dqn", "meta_a2c", "evaluate_policy"])
+def test_every_kind_of_search_goes_on_byte_for_byte(kind, images, tmp_path):
+    method, policy = ("meta_a2c" if kind == "evaluate_policy" else kind), []
+    if kind == "evaluate_policy":
+        MetaA2C(Spaces((10, 25), 8), 3).save(tmp_path / "policy", [])
+        policy = ["--policy", str(tmp_path / "policy"), "--fixed"]
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    start_cli(method, images, calm, policy, subprocess.run)
+    kill_after(start_cli(method, images, killed, policy), killed / "store", 6)
+    assert not (killed / "out/steps.csv").exists()
+    start_cli(method, images, killed, policy, subprocess.run)
+    assert without_times(killed / "out/steps.csv") == without_times(calm / "out/steps.csv")
+    files = sorted(path.relative_to(calm) for path in (calm / "out").rglob("*") if path.is_file())
+    learned = [] if policy else ["policy/card.json", "policy/weights.npy", "progress.csv"]
+    assert [str(path.relative_to("out")) for path in files] == sorted([*learned, "steps.csv"])
+    for name in learned:
+        assert (calm / "out" / name).read_bytes() == (killed / "out" / name).read_bytes()
 
 
 def test_failed_search_leaves_no_log(tmp_path):

@@ -4,6 +4,9 @@ from typing import Protocol
 
 import numpy as np
 
+METHODS = {"meta_a2c": "Deep meta-RL", "dqn": "DQN", "random_search": "Random search"}
+"""The three methods of the paper with their printed names, in the order of legends."""
+
 
 class Agent(Protocol):
     """What a search asks of an agent."""

@@ -12,13 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from nasdmrl.agents import METHODS
 from nasdmrl.analysis.episodes import METRICS, binned
 from nasdmrl.datasets import DATASETS
 from nasdmrl.files import atomic_path
 from nasdmrl.provenance import visible
-
-METHODS = {"meta_a2c": "Deep meta-RL", "dqn": "DQN", "random_search": "Random search"}
-"""Printed names of the methods, in the order of legends."""
 
 # Okabe and Ito's colours, told apart by colour-blind readers; markers tell them apart in grey print.
 METHOD_STYLES = {

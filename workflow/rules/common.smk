@@ -3,6 +3,7 @@ import json
 
 from snakemake.exceptions import WorkflowError
 
+from nasdmrl.agents import METHODS
 from nasdmrl.config import from_dict
 from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.errors import ConfigError
@@ -15,7 +16,10 @@ except ConfigError as error:
 STORE = "results/store"
 FORMATS = ["pdf", "png"]
 TRAINING = with_role("training")
-TABLE_3 = TRAINING + with_role("evaluation")
+# Sections that reach the step logs of all methods; the stamps of figures and tables made from them name these.
+LOG_SECTIONS = ["seeds", "data", "early_stop", "environment", "meta_a2c", "dqn"]
+EVALUATION = with_role("evaluation")
+TABLE_3 = TRAINING + EVALUATION
 
 
 wildcard_constraints:
@@ -43,26 +47,49 @@ def archive_files(wildcards):
     return [f"{folder}/{file.name}" for file in DATASETS[wildcards.dataset].files]
 
 
-def exp1_steps(wildcards):
-    """Length of a trial, t_max."""
-    return getattr(getattr(SETTINGS.exp1, wildcards.method), wildcards.dataset)
+def search_steps(method):
+    """A function of the wildcards: length of the method's trial, t_max."""
+
+    def steps(wildcards):
+        if wildcards.dataset in TRAINING:
+            return getattr(getattr(SETTINGS.exp1, method), wildcards.dataset)
+        return SETTINGS.exp2.evaluation_steps
+
+    return steps
+
+
+def previous_policy(wildcards):
+    """The policy that the transfer chain passes on to a training dataset; nothing for the first."""
+    place = TRAINING.index(wildcards.dataset)
+    folder = "results/exp1/meta_a2c/{previous}/seed{seed}/policy"
+    return (
+        [folder.format(previous=TRAINING[place - 1], seed=wildcards.seed)]
+        if place
+        else []
+    )
+
+
+def search_logs(experiment, methods, datasets):
+    """Step logs of an experiment."""
+    return expand(
+        "results/{experiment}/{method}/{dataset}/seed{seed}/steps.csv",
+        experiment=experiment,
+        method=methods,
+        dataset=datasets,
+        seed=SETTINGS.seeds,
+    )
 
 
 def exp1_parameters(wildcards, input):
     """Parameters of the notebook; the stamp is made from the sections that reached the logs."""
-    config = SETTINGS.subset(
-        "seeds", "data", "early_stop", "environment", "exp1", "plots"
-    )
+    config = SETTINGS.subset(*LOG_SECTIONS, "exp1", "plots")
     return json.dumps(
         {"logs": list(input.logs), "figures": "results/figures", "config": config}
     )
 
 
-EXP1_METHODS = ["random_search"]
 FIGURE_9 = [file for panel in "abcdefghi" for file in figure_files(f"fig09{panel}")]
-EXP1_LOGS = expand(
-    "results/exp1/{method}/{dataset}/seed{seed}/steps.csv",
-    method=EXP1_METHODS,
-    dataset=TRAINING,
-    seed=SETTINGS.seeds,
-)
+SEARCH_LOGS = {
+    "exp1": search_logs("exp1", METHODS, TRAINING),
+    "exp2": search_logs("exp2", ["meta_a2c", "random_search"], EVALUATION),
+}

@@ -1,0 +1,97 @@
+# Searches of Exp. 1 (training datasets) and Exp. 2a (evaluation datasets): one job for a method, dataset and seed.
+
+
+rule random_search:
+    input:
+        images="results/data/{dataset}/images",
+    output:
+        steps="results/{experiment}/random_search/{dataset}/seed{seed}/steps.csv",
+    log:
+        "results/logs/{experiment}/random_search/{dataset}/seed{seed}.log",
+    wildcard_constraints:
+        experiment="exp1|exp2",
+    conda:
+        "../../envs/tensorflow.yaml"
+    threads: SETTINGS.resources.search_threads
+    params:
+        method="random_search",
+        config=SETTINGS.subset("early_stop", "environment"),
+        steps=search_steps("random_search"),
+        store=STORE,
+        policy="",
+    message:
+        "Search on {wildcards.dataset}: {params.method}, seed {wildcards.seed}, {params.steps} steps"
+    shell:
+        "nasdmrl search {params.method} {wildcards.dataset} --seed {wildcards.seed} --steps {params.steps}"
+        " --images {input.images} --store {params.store} --output {output.steps} --threads {threads}"
+        " {params.policy} --config {params.config:q} > {log} 2>&1"
+
+
+use rule random_search as dqn with:
+    output:
+        steps="results/exp1/dqn/{dataset}/seed{seed}/steps.csv",
+        progress="results/exp1/dqn/{dataset}/seed{seed}/progress.csv",
+        policy=directory("results/exp1/dqn/{dataset}/seed{seed}/policy"),
+    log:
+        "results/logs/exp1/dqn/{dataset}/seed{seed}.log",
+    params:
+        method="dqn",
+        config=SETTINGS.subset("early_stop", "environment", "dqn"),
+        steps=search_steps("dqn"),
+        store=STORE,
+        policy="",
+
+
+# The transfer chain: each dataset starts with the policy that the one before has learned.
+use rule random_search as meta_a2c with:
+    input:
+        images="results/data/{dataset}/images",
+        policy=previous_policy,
+    output:
+        steps="results/exp1/meta_a2c/{dataset}/seed{seed}/steps.csv",
+        progress="results/exp1/meta_a2c/{dataset}/seed{seed}/progress.csv",
+        policy=directory("results/exp1/meta_a2c/{dataset}/seed{seed}/policy"),
+    log:
+        "results/logs/exp1/meta_a2c/{dataset}/seed{seed}.log",
+    params:
+        method="meta_a2c",
+        config=SETTINGS.subset("early_stop", "environment", "meta_a2c"),
+        steps=search_steps("meta_a2c"),
+        store=STORE,
+        policy=lambda wildcards, input: (
+            f"--policy {input.policy}" if input.policy else ""
+        ),
+
+
+# Exp. 2a: the policy at the end of the chain, its weights fixed.
+use rule random_search as evaluate_policy with:
+    input:
+        images="results/data/{dataset}/images",
+        policy=f"results/exp1/meta_a2c/{TRAINING[-1]}/seed{{seed}}/policy",
+    output:
+        steps="results/exp2/meta_a2c/{dataset}/seed{seed}/steps.csv",
+    log:
+        "results/logs/exp2/meta_a2c/{dataset}/seed{seed}.log",
+    params:
+        method="meta_a2c",
+        config=SETTINGS.subset("early_stop", "environment", "meta_a2c"),
+        steps=search_steps("meta_a2c"),
+        store=STORE,
+        policy=lambda wildcards, input: f"--policy {input.policy} --fixed",
+
+
+rule search_summary:
+    input:
+        logs=lambda wildcards: SEARCH_LOGS[wildcards.experiment],
+    output:
+        "results/{experiment}/summary.csv",
+    log:
+        "results/logs/{experiment}/summary.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        config=SETTINGS.subset(*LOG_SECTIONS, "exp1", "exp2"),
+    message:
+        "Summarise the searches of {wildcards.experiment}"
+    shell:
+        "nasdmrl summary {input.logs} --output {output} --config {params.config:q} > {log} 2>&1"
