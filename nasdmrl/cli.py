@@ -218,12 +218,14 @@ def import_db(
 def notebook(
     source: Path,
     output: Path,
-    parameters: Annotated[str, typer.Option(help="The notebook's parameters as JSON.")] = "{}",
+    logs: Annotated[list[Path], typer.Argument(help="Step logs, METHOD/DATASET/seedSEED/steps.csv.")],
+    figures: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("results/figures"),
+    config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Execute a notebook with exactly its parameters; the executed copy is OUTPUT."""
+    """Execute a notebook on step logs; its figures go to --figures, the executed copy is OUTPUT."""
     from nasdmrl.notebooks import run_notebook
 
-    run_notebook(source, output, json.loads(parameters))
+    run_notebook(source, output, {"logs": [str(log) for log in logs], "figures": str(figures), "config": config})
 
 
 @app.command()

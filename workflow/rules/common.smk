@@ -1,6 +1,4 @@
 # What all rules share: the validated configuration and the lists made from it.
-import json
-
 from snakemake.exceptions import WorkflowError
 
 from nasdmrl.agents import METHODS
@@ -77,14 +75,6 @@ def search_logs(experiment, methods, datasets):
         method=methods,
         dataset=datasets,
         seed=SETTINGS.seeds,
-    )
-
-
-def exp1_parameters(wildcards, input):
-    """Parameters of the notebook; the stamp is made from the sections that reached the logs."""
-    config = SETTINGS.subset(*LOG_SECTIONS, "exp1", "plots")
-    return json.dumps(
-        {"logs": list(input.logs), "figures": "results/figures", "config": config}
     )
 
 

@@ -13,8 +13,9 @@ rule figure_9:
     conda:
         "../../envs/analysis.yaml"
     params:
-        parameters=exp1_parameters,
+        config=SETTINGS.subset(*LOG_SECTIONS, "exp1", "plots"),
     message:
         "Draw Figure 9"
     shell:
-        "nasdmrl notebook {input.notebook} {log.notebook} --parameters {params.parameters:q} > {log.text} 2>&1"
+        "nasdmrl notebook {input.notebook} {log.notebook} {input.logs} --figures results/figures"
+        " --config {params.config:q} > {log.text} 2>&1"
