@@ -4,7 +4,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all install test lint bench clean clean-all lock
+.PHONY: all install test lint bench bench-agents clean clean-all lock
 
 all: install
 	snakemake all
@@ -32,6 +32,12 @@ lint: install
 
 bench: install
 	python -m benchmarks
+
+# Do the agents learn what they should? About half an hour on two cores.
+bench-agents: install
+	python -m benchmarks.bandits
+	python -m benchmarks.cartpole
+	python -m benchmarks.adaptation
 
 # Results go, evaluations stay: they are never computed twice. `make clean-all` removes them and the installation too.
 clean:

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.config import Recipe
+from nasdmrl.agents import METHODS
+from nasdmrl.agents.factory import make_agent
+from nasdmrl.agents.policy_files import Spaces
+from nasdmrl.config import Config, Recipe
 from nasdmrl.data.images import ImageData
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluation, Evaluator
@@ -24,7 +26,7 @@ from nasdmrl.training import scaled, train_and_score
 RECIPE = Recipe(epochs=6, batch_size=64, filters=16, dense_units=128)
 NETWORKS = ("conv3", "conv3 max2 conv3 max2", "max2 max2 conv3", "conv3 conv5 max2 max2 avg2 conv1")
 EVALUATIONS = 100
-LOOKED_UP_STEPS = 20_000
+LOOKED_UP_STEPS = 5_000
 
 
 def noise(images: int = 1000, size: int = 24) -> ImageData:
@@ -73,9 +75,16 @@ def memory_rows(data: ImageData) -> list[tuple[str, float, str]]:
 
 
 def step_rows() -> list[tuple[str, float, str]]:
-    env = NASEnv(lambda network: Evaluation(canonical(network), 0.5, 0.5))
-    spent = seconds(lambda: [None for _ in interact(RandomSearch(8, 1), env, LOOKED_UP_STEPS)])
-    return [("looked-up step of random search", 1000 * spent / LOOKED_UP_STEPS, "ms")]
+    """Steps whose evaluation is known: what a killed search races through."""
+    rows = []
+    for method in METHODS:
+        env = NASEnv(lambda network: Evaluation(canonical(network), 0.5, 0.5))
+        agent = make_agent(method, Spaces.of(env), 1, LOOKED_UP_STEPS, Config())
+        spent = seconds(lambda agent=agent, env=env: [None for _ in interact(agent, env, LOOKED_UP_STEPS)])
+        rows.append(
+            (f"looked-up step, {method}", 1000 * spent / LOOKED_UP_STEPS, f"ms; {LOOKED_UP_STEPS / spent:,.0f} steps/s")
+        )
+    return rows
 
 
 def store_rows(data: ImageData) -> list[tuple[str, float, str]]:

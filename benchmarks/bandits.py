@@ -2,17 +2,26 @@
 
 from collections.abc import Callable
 
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from nasdmrl.agents.meta_a2c import MetaA2C
 from nasdmrl.agents.policy_files import Spaces
 from nasdmrl.config import MetaA2C as Settings
+from nasdmrl.runtime import start_tensorflow
 
 PULLS = 100
 VARIANTS = {"uniform": None, "easy": (0.1, 0.9), "medium": (0.25, 0.75), "hard": (0.4, 0.6)}
 """Probability of the first arm: uniform in [0, 1], or one of two values; the second arm's is one minus it."""
+CURRICULUM = ("uniform", "hard")
+"""Variants trained on, one half of the episodes each."""
+EPISODES, WORKERS, SEEDS = 20_000, 20, (0, 1, 2)
 SETTINGS = Settings(
-    lstm_units=48, update_steps=PULLS, discount=0.8, entropy_weight=0.02, value_weight=0.05, learning_rate=0.002,
+    lstm_units=48, update_steps=PULLS, discount=0.8, entropy_weight=0.01, value_weight=0.5, learning_rate=0.005,
     rmsprop_initial=0,
 )  # fmt: skip
 
@@ -37,16 +46,17 @@ def play(agent: MetaA2C, arms: np.ndarray, random: np.random.RandomState) -> np.
     return np.stack(regret, axis=1)
 
 
-def trained(variant: str, episodes: int, workers: int = 20, seed: int = 0, **options) -> MetaA2C:
-    """An agent trained on so many episodes, `workers` bandits at a time."""
+def trained(seed: int, episodes: int = EPISODES, **options) -> MetaA2C:
+    """An agent trained on so many episodes, WORKERS bandits at a time; options are the agent's."""
     random = np.random.RandomState(seed + 1)
-    agent = MetaA2C(Spaces((0,), 2), seed, SETTINGS, workers=workers, step_scale=1 / PULLS, **options)
-    for _ in range(episodes // workers):
-        play(agent, bandits(variant, workers, random), random)
+    agent = MetaA2C(Spaces((0,), 2), seed, SETTINGS, workers=WORKERS, step_scale=1 / PULLS, **options)
+    rounds = episodes // WORKERS
+    for number in range(rounds):
+        play(agent, bandits(CURRICULUM[number * len(CURRICULUM) // rounds], WORKERS, random), random)
     return agent
 
 
-def fixed_regret(agent: MetaA2C, variant: str, count: int = 300, seed: int = 99) -> np.ndarray:
+def fixed_regret(agent: MetaA2C, variant: str, count: int = 1000, seed: int = 99) -> np.ndarray:
     """Cumulative regret of the agent with its weights fixed, mean over `count` new bandits; shape (PULLS,)."""
     random = np.random.RandomState(seed)
     fixed = MetaA2C(
@@ -85,3 +95,47 @@ def baseline(choose: Choose, variant: str, count: int = 2000, seed: int = 99) ->
         pulls[rows, actions] += 1
         regret.append((arms.max(axis=1) - chosen).mean())
     return np.cumsum(regret)
+
+
+def curves() -> dict[str, dict[str, np.ndarray]]:
+    """Cumulative regret by variant and by player; the agents' are one curve a seed."""
+    agents = {"Deep meta-RL": [trained(seed) for seed in SEEDS]}
+    agents["memory cut"] = [trained(seed, forget_always=True) for seed in SEEDS[:1]]
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for variant in VARIANTS:
+        rules = {name: baseline(rule, variant) for name, rule in (("Thompson sampling", thompson), ("UCB", ucb))}
+        learned = {name: [fixed_regret(agent, variant) for agent in group] for name, group in agents.items()}
+        found[variant] = {name: np.stack(group) for name, group in learned.items()} | rules
+    return found
+
+
+def draw(found: dict[str, dict[str, np.ndarray]], path: str) -> None:
+    """The regret curves, a panel for each variant."""
+    colours = dict(zip(next(iter(found.values())), ("#0072B2", "#CC79A7", "#D55E00", "#009E73"), strict=True))
+    figure, axes = plt.subplots(1, len(found), figsize=(10, 2.8), layout="constrained")
+    for panel, (variant, players) in zip(axes, found.items(), strict=True):
+        for name, regret in players.items():
+            lines = panel.plot(np.atleast_2d(regret).T, color=colours[name], linewidth=1.2)
+            lines[0].set_label(name)
+        panel.set(title=variant, xlabel="Pull", ylim=(0, 12))
+    axes[0].set_ylabel("Cumulative regret")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    """Print cumulative regret after the last pull, and draw the curves."""
+    start_tensorflow(threads=1)
+    found = curves()
+    rows = {
+        variant: {name: np.atleast_2d(regret)[:, -1].round(2).tolist() for name, regret in players.items()}
+        for variant, players in found.items()
+    }
+    print(f"Regret after {PULLS} pulls, weights fixed after {EPISODES} episodes on {CURRICULUM}, seeds {SEEDS}")
+    print(pd.DataFrame(rows).T.to_string())
+    draw(found, "docs/bandits.png")
+
+
+if __name__ == "__main__":
+    main()
