@@ -42,7 +42,7 @@ def version() -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration."""
-    from nasdmrl.config import json_schema
+    from nasdmrl.config_reference import json_schema
 
     print(json_schema(), end="")
 
@@ -50,7 +50,7 @@ def schema() -> None:
 @app.command()
 def config_reference() -> None:
     """Print every configuration key with its default and meaning, in Markdown."""
-    from nasdmrl.config import documentation
+    from nasdmrl.config_reference import documentation
 
     print(documentation(), end="")
 

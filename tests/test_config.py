@@ -7,7 +7,10 @@ import jsonschema
 import pytest
 import yaml
 
-from nasdmrl.config import Config, documentation, from_dict, json_schema, load
+from nasdmrl.agents.factory import make_agent
+from nasdmrl.agents.policy_files import Spaces
+from nasdmrl.config import Config, from_dict, load
+from nasdmrl.config_reference import documentation, json_schema
 from nasdmrl.errors import ConfigError
 
 # Written down from Sections 4, 5 and 7 of the paper.
@@ -155,6 +158,16 @@ def test_fidelity_and_single_deviations():
     assert (paper.first_filters(), released.first_filters()) == (32, 16)
     single = from_dict({"fidelity": "released", "deviations": {"D1": "paper"}}, "here")
     assert (single.recipe().decay_factor, single.recipe().frozen_norm) == (0.2, True)
+
+
+def test_deviations_of_the_agent():
+    def released(config):
+        agent = make_agent("meta_a2c", Spaces((1,), 2), 0, 10, config)
+        return agent.released.forgets, agent.released.shifted_inputs
+
+    assert released(Config()) == (False, False)
+    assert released(Config(fidelity="released")) == (True, True)
+    assert released(from_dict({"deviations": {"D4": "released"}}, "here")) == (False, True)
 
 
 def test_multi_branch_space_has_its_own_batch_and_actions():

@@ -79,7 +79,7 @@ class MetaA2C:
 
     def act(self, observation: np.ndarray) -> Any:
         """Sample an action (an int; with several workers an array) from the policy."""
-        self._inputs = self._input(observation, self._episode_step)
+        self._inputs = self._input(observation)
         logits, _, *self._state = self._forward(self._inputs)
         actions = self._sampled(logits)
         return int(actions[0]) if self.workers == 1 else actions
@@ -101,13 +101,14 @@ class MetaA2C:
 
     def save(self, folder: Path | str, history: list[dict[str, Any]]) -> None:
         """Write weights and card (see `policy_files`); `history` tells which trials they learned in."""
-        architecture = {"agent": self.name, "lstm_units": self.settings.lstm_units}
-        save_policy(folder, self.network.trainable_variables, architecture, self.spaces, history)
+        save_policy(folder, self.network.trainable_variables, self._architecture(), self.spaces, history)
 
     def load(self, folder: Path | str) -> list[dict[str, Any]]:
         """Take over saved weights; returns their history. Raises `PolicyError` where the policy does not fit."""
-        architecture = {"agent": self.name, "lstm_units": self.settings.lstm_units}
-        return load_policy(folder, self.network.trainable_variables, architecture, self.spaces)
+        return load_policy(folder, self.network.trainable_variables, self._architecture(), self.spaces)
+
+    def _architecture(self) -> dict[str, Any]:
+        return {"agent": self.name, "lstm_units": self.settings.lstm_units}
 
     def _start_window(self) -> None:
         self._window: list[tuple[np.ndarray, ...]] = []
@@ -119,10 +120,10 @@ class MetaA2C:
             return np.zeros(self.workers, np.float32)
         return np.float32(1) - np.float32(ends) * self.released.forgets
 
-    def _input(self, observation: np.ndarray, episode_step: np.ndarray) -> np.ndarray:
+    def _input(self, observation: np.ndarray) -> np.ndarray:
         """Flattened state, one-hot previous action, previous reward, step: float32 of shape (workers, inputs)."""
         flat = np.asarray(observation, np.float32).reshape(self.workers, -1)
-        step = (episode_step * self.step_scale)[:, None]
+        step = (self._episode_step * self.step_scale)[:, None]
         return np.concatenate([flat, self._last_action, self._last_reward[:, None], step], axis=1, dtype=np.float32)
 
     def _forward(self, inputs: np.ndarray) -> list[np.ndarray]:
@@ -135,7 +136,7 @@ class MetaA2C:
         return np.minimum((weights <= chance).sum(axis=1), self.spaces.actions - 1)
 
     def _update(self, following: np.ndarray) -> None:
-        _, values, *_ = self._forward(self._input(following, self._episode_step))
+        _, values, *_ = self._forward(self._input(following))
         inputs, actions, rewards, ends = (np.stack(parts) for parts in zip(*self._window, strict=True))
         returns = discounted_returns(rewards, ends, values, self.settings.discount)
         # A window starts from the state as it then is, so there is nothing left to forget before its first step.
