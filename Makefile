@@ -39,13 +39,13 @@ bench-agents: install
 	python -m benchmarks.cartpole
 	python -m benchmarks.adaptation
 
-# Results go, evaluations stay: they are never computed twice. `make clean-all` removes them and the installation too.
+# Results go; evaluations and downloads, which took long, stay. `make clean-all` removes them and the installation too.
 clean:
-	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name store -exec rm -rf {} +
-	rm -rf .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name store ! -name archives -exec rm -rf {} +
+	rm -rf results/archives/standin .snakemake
 
 clean-all: clean
-	rm -rf results/store $(VENV) *.egg-info .pytest_cache .ruff_cache
+	rm -rf results/store results/archives $(VENV) *.egg-info .pytest_cache .ruff_cache
 
 # Needs uv; run it after a change of the dependencies in pyproject.toml.
 lock:

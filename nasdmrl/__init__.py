@@ -9,4 +9,6 @@ from gymnasium.envs.registration import register
 __version__ = "0.1.0"
 
 register("nasdmrl/Chain-v0", entry_point="nasdmrl.env:NASEnv", kwargs={"space": "chain"})
-register("nasdmrl/MultiBranch-v0", entry_point="nasdmrl.env:NASEnv", kwargs={"space": "multi_branch"})
+register(
+    "nasdmrl/MultiBranch-v0", entry_point="nasdmrl.env:NASEnv", kwargs={"space": "multi_branch", "max_actions": 20}
+)

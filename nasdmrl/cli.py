@@ -164,6 +164,7 @@ def search(
     from nasdmrl.search import run_search
 
     _one_of("method", method, list(METHODS))
+    _check_policy_options(method, policy, fixed)
     settings = load(config)
     evaluator = _evaluator(dataset, config, images, store, threads)
     from nasdmrl.agents.factory import make_agent
@@ -175,6 +176,13 @@ def search(
     run_search(agent, env, steps, output, f"{method} on {dataset}")
     if method != "random_search" and not fixed:
         _keep_learned(agent, output.parent, [*history, {"dataset": dataset, "steps": steps, "seed": seed}])
+
+
+def _check_policy_options(method: str, policy: Path | None, fixed: bool) -> None:
+    if policy and method == "random_search":
+        raise NasdmrlError("random_search has no policy; leave out --policy")
+    if fixed and (method != "meta_a2c" or not policy):
+        raise NasdmrlError("--fixed keeps a saved policy of meta_a2c as it is; name it with --policy")
 
 
 def _keep_learned(agent, folder: Path, history: list[dict]) -> None:
@@ -192,6 +200,8 @@ def export_db(output: Path, store: StoreOption = DEFAULT_STORE) -> None:
     from nasdmrl.exchange import export_db as to_csv
     from nasdmrl.store import EvaluationStore
 
+    if not store.is_dir():
+        raise NasdmrlError(f"{store}: no such store; name it with --store, or evaluate a network first")
     print(f"{output}: {to_csv(EvaluationStore(store), output)} evaluations")
 
 
@@ -210,6 +220,8 @@ def import_db(
     from nasdmrl.store import EvaluationStore
 
     decoded = {name: load_images(_images(name, data)) for name in DATASETS if _images(name, data).is_dir()}
+    if not decoded:
+        raise NasdmrlError(f"{data}: holds no decoded images; decode a dataset first, or name the folder with --data")
     counts = from_csv(source, EvaluationStore(store), decoded, load(config).recipe())
     print(f"{source}: " + ", ".join(f"{number} {what}" for what, number in counts.items()))
 
@@ -292,6 +304,8 @@ def _evaluator(dataset: str, config: str, images: Path | None, store: Path, thre
 
     settings = load(config)
     data = load_images(images or _images(_known(dataset), Path("results/data")))
+    if data.name != _known(dataset):
+        raise NasdmrlError(f"{images}: holds the images of {data.name}, not of {dataset}")
     _start(threads)
     return Evaluator(data, settings.recipe(), EvaluationStore(store), settings.environment)
 

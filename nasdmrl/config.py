@@ -8,7 +8,7 @@ import difflib
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +18,12 @@ from nasdmrl.errors import ConfigError
 Fidelity = Literal["paper", "released"]
 Space = Literal["chain", "multi_branch"]
 ARCHIVES_VARIABLE = "NASDMRL_ARCHIVES"
+
+
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""What NumPy takes as a seed."""
+SmallSeed = Annotated[int, Field(ge=0, le=10**6)]
+"""A seed from which those of a network's layers are made (see `networks`)."""
 
 
 class Section(BaseModel):
@@ -44,7 +50,7 @@ class Data(Section):
     )
     classes: int | None = _field(None, "Use at most this many classes of each dataset; all if null.", ge=2)
     images_per_class: int | None = _field(None, "Use at most this many images of a class; all if null.", ge=3)
-    limit_seed: int = _field(32, "Seed of the choice that `classes` and `images_per_class` make.")
+    limit_seed: Seed = _field(32, "Seed of the choice that `classes` and `images_per_class` make.")
     require_official_counts: bool = _field(
         True, "Fail where classes and images differ from Table 3; false allows subsets of the archives."
     )
@@ -53,9 +59,9 @@ class Data(Section):
 class Recipe(Section):
     """How one network is trained and scored early (Section 4). Part of the key of a stored evaluation."""
 
-    seed: int = _field(0, "Seed of weights, order of images and dropout.", ge=0)
+    seed: SmallSeed = _field(0, "Seed of weights, order of images and dropout.")
     train_fraction: float = _field(0.67, "Share of the images trained on; the rest tests (Section 4).", gt=0, lt=1)
-    split_seed: int = _field(32, "Seed of the split into training and test images (Section 4).", ge=0)
+    split_seed: Seed = _field(32, "Seed of the split into training and test images (Section 4).")
     epochs: int = _field(12, "Passes over the training images (Section 4).", ge=1)
     batch_size: int = _field(128, "Images a step; the multi-branch space has its own (Section 4).", ge=1)
     learning_rate: float = _field(0.001, "Adam's first learning rate (Section 4).", gt=0)
@@ -217,7 +223,7 @@ class Config(Section):
     scale: str = _field("paper", "Name of the scale; every output shows it.")
     fidelity: Fidelity = _field("paper", "Follow the paper or the released code where they differ (Section 9).")
     deviations: Deviations = _field(Deviations(), "Single choices over `fidelity`.")
-    seeds: tuple[int, ...] = _field((1024,), "Seeds of the policies and of random search (Section 5).")
+    seeds: tuple[Seed, ...] = _field((1024,), "Seeds of the policies and of random search (Section 5).", min_length=1)
     data: Data = _field(Data(), "Images.")
     early_stop: Recipe = _field(Recipe(), "Early-stop training of one network.")
     environment: Environment = _field(Environment(), "Chain environment.")
@@ -264,9 +270,8 @@ class Config(Section):
         return 16 if self.released("D5") else self.exp2.first_filters
 
     def subset(self, *sections: str) -> str:
-        """These sections with scale and fidelity as JSON: what a job's `params` hold and `load` reads back."""
-        names = {"scale", "fidelity", "deviations", *sections}
-        return json.dumps(self.model_dump(mode="json", include=names), sort_keys=True)
+        """These keys as JSON: what a job's `params` hold and `load` reads back."""
+        return json.dumps(self.model_dump(mode="json", include=set(sections)), sort_keys=True)
 
 
 def load(source: str | Path) -> Config:
@@ -276,14 +281,21 @@ def load(source: str | Path) -> Config:
     """
     text = str(source)
     if text.lstrip().startswith("{"):
-        return from_dict(json.loads(text), "the configuration")
+        return from_dict(_json(text), "the configuration")
     try:
         values = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{text}: cannot be read ({error.strerror}); give --config a YAML file") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{text}: is not YAML: {error}") from error
-    return from_dict(values or {}, text)
+    return from_dict({} if values is None else values, text)
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"--config: text that begins with {{ must be JSON ({error}), or name a YAML file") from error
 
 
 def from_dict(values: dict[str, Any], name: str) -> Config:

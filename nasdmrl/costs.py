@@ -19,9 +19,9 @@ class Costs:
 def costs(network: Network, input_shape: Shape, n_classes: int, recipe: Recipe) -> Costs:
     """Costs of the network with its prediction module (Section 1).
 
-    A multiplication and an addition are two operations. Batch normalisation and ReLU count one operation each
-    a value (scale and shift fold into one multiply-add at inference, counted two), pooling one a pixel that
-    it reads. Density is BlockQNN's: edges by nodes of the graph of image and layers.
+    A multiplication and an addition are two operations. For each value, ReLU counts one operation, batch
+    normalisation two (scale and shift), a merge one, and pooling one for every pixel that it reads. Density is
+    BlockQNN's: edges by nodes of the graph of image and layers.
     Raises `InvalidNetworkError` for a network that cannot be built.
     """
     known = shapes(network, input_shape, recipe.filters)

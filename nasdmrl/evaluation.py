@@ -62,8 +62,8 @@ class Evaluator:
         if record is not None:
             return self._evaluation(network, record, from_store=True)
         self.store.put(self._computed(key, network), self.recipe)
-        # Read back, since the first record of a key counts: another writer's may have come before ours.
-        return self._evaluation(network, self.store.get(key) or {}, from_store=False)
+        # Read back, since the earliest record of a key counts: another writer's may have come before ours.
+        return self._evaluation(network, self.store[key], from_store=False)
 
     def _computed(self, key: str, network: Network) -> Record:
         record = {"key": key, "dataset": self.data.name, "fingerprint": self.data.fingerprint}
@@ -110,7 +110,7 @@ def _circumstances() -> dict[str, Any]:
     """Where and when a record was made."""
     from nasdmrl.runtime import device_name, threads
 
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
     return {"device": device_name(), "threads": threads(), "time": now, "versions": versions()}
 
 

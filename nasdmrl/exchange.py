@@ -1,7 +1,7 @@
 """Evaluations to and from the original software's `db_experiments.csv`.
 
-Its columns: dataset and MD5 of the rows; the rows as NumPy prints them; reward; accuracy in [0, 1]; density;
-FLOPs; time; seconds of training; whether the network was valid.
+Its columns: dataset and MD5 of the rows; the rows as NumPy prints them; reward, 100 x accuracy; accuracy in [0, 1];
+density; FLOPs; time; seconds of training; whether the network was valid.
 """
 
 import csv
@@ -33,7 +33,7 @@ def nethash(rows: np.ndarray) -> str:
 
 
 def export_db(store: EvaluationStore, path: Path | str) -> int:
-    """Write every evaluation of the store to `path`; returns how many. The reward is the accuracy (Section 4)."""
+    """Write every evaluation of the store to `path`; returns how many."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
@@ -43,11 +43,11 @@ def export_db(store: EvaluationStore, path: Path | str) -> int:
 
 def _exported(record: Record) -> tuple:
     network = parse(record["network"])
-    rows = to_rows(network, MAX_LAYERS)
+    rows = to_rows(network, max(MAX_LAYERS, len(network)))
     name, accuracy = f"{record['dataset']}-{nethash(rows)}", record["accuracy"]
     time = record.get("time", "")[:19].replace("T", " ")
     seconds, valid = int(record["training_seconds"]), record["status"] != "invalid"
-    return name, str(rows), accuracy, accuracy, density(network), record.get("flops", 0), time, seconds, valid
+    return name, str(rows), 100 * accuracy, accuracy, density(network), record.get("flops", 0), time, seconds, valid
 
 
 def import_db(
@@ -67,7 +67,7 @@ def import_db(
             continue
         try:
             record = _imported(row, datasets[name], recipe, Path(path).name)
-        except (ValueError, NetworkError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, NetworkError) as error:
             raise DataError(f"{path}: row {line} is not an experiment ({error})") from error
         known = store.get(record["key"]) is not None
         counts["known" if known else "added"] += 1
@@ -84,13 +84,15 @@ def _rows(path: Path | str) -> Iterable[dict[str, str]]:
             if missing:
                 raise DataError(f"{path}: lacks the columns {sorted(missing)}; expected a db_experiments.csv")
             yield from reader
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error}); expected a db_experiments.csv") from error
 
 
 def _imported(row: dict[str, str], data: ImageData, recipe: Recipe, origin: str) -> Record:
     network = canonical(_network(row["netstring"]))
-    valid = row["is_valid"].strip().lower() in ("true", "1", "1.0")
+    valid, accuracy = row["is_valid"].strip().lower() in ("true", "1", "1.0"), float(row["accuracy"])
+    if not 0 <= accuracy <= 1:
+        raise ValueError(f"accuracy {accuracy} is not between 0 and 1")
     return {
         "key": evaluation_key(data.fingerprint, network, recipe),
         "dataset": data.name,
@@ -98,7 +100,7 @@ def _imported(row: dict[str, str], data: ImageData, recipe: Recipe, origin: str)
         "network": to_text(network),
         "seed": recipe.seed,
         "status": "ok" if valid else "invalid",
-        "accuracy": float(row["accuracy"]) if valid else 0.0,
+        "accuracy": accuracy if valid else 0.0,
         "training_seconds": float(row["running_time"]),
         "flops": int(float(row["flops"])),
         "time": row["timestamp"],

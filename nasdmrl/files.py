@@ -7,25 +7,45 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nasdmrl.errors import NasdmrlError
+
+FOLDER_CARDS = ("dataset_spec.json", "card.json")
+"""Files that mark a folder that this package made, and so may replace."""
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
 
-    Works for a file or a folder, whichever the block makes; what was at `path` before is replaced. The temporary
-    name is always the same, so what a killed process left is removed by the next one.
+    Works for a file or a folder, whichever the block makes; a file, or a folder made by this function, that was at
+    `path` before is replaced. The temporary name is always the same, so what a killed process left is removed by the
+    next one. Raises `NasdmrlError` where `path` is a folder of somebody else's, which is left alone.
     """
     path = Path(path)
+    _check_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     _remove(temporary)
     try:
         yield temporary
+        if path.is_dir() and temporary.is_file():
+            raise NasdmrlError(f"{path}: is a folder, and is not replaced by a file; name another output")
         if path.is_dir():
             shutil.rmtree(path)
         temporary.rename(path)
     finally:
         _remove(temporary)
+
+
+def _check_replaceable(path: Path) -> None:
+    """A folder of ours has one of our cards in it, or nothing but what Snakemake puts there."""
+    if not path.name:
+        raise NasdmrlError(f"`{path}` is a folder; name the file or folder to write")
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    if not names.isdisjoint(FOLDER_CARDS):
+        return
+    if any(not name.startswith(".snakemake") for name in names):
+        raise NasdmrlError(f"{path}: is a folder with other files in it, and is not replaced; name another output")
 
 
 def _remove(path: Path) -> None:

@@ -116,7 +116,12 @@ def check_layer(index: int, kind: int, kernel: int, pred1: int, pred2: int) -> L
 
 
 def to_rows(network: Network, max_layers: int) -> np.ndarray:
-    """Rows of the network, empty rows first: int array of shape (max_layers, 5) (Section 1)."""
+    """Rows of the network, empty rows first: int array of shape (max_layers, 5) (Section 1).
+
+    Raises `NetworkError` for a network with more layers.
+    """
+    if len(network) > max_layers:
+        raise NetworkError(f"{len(network)} layers do not fit into {max_layers} rows")
     rows = np.zeros((max_layers, 5), dtype=np.int64)
     for index, layer in enumerate(network, start=1):
         rows[max_layers - len(network) + index - 1] = (index, *layer)
@@ -259,7 +264,7 @@ def _token(index: int, layer: Layer) -> str:
 
 def parse(text: str) -> Network:
     """Read `to_text`'s form. Raises `NetworkError`, which names the word and what it could be."""
-    words = text.replace(EMPTY_NETWORK_TEXT, "").split()
+    words = [] if text.strip() == EMPTY_NETWORK_TEXT else text.split()
     return _terminal_last(_parse_word(index, word) for index, word in enumerate(words, start=1))
 
 
@@ -274,7 +279,7 @@ def _parse_word(index: int, word: str) -> Layer:
     preds = [int(i) for i in (match["preds"] or "").split(",") if i]
     default = [] if kind == LayerType.TERMINAL else [index - 1]
     wanted = 2 if kind in MERGES else len(default)
-    preds = preds or default
-    if len(preds) != wanted:
+    if len(preds) != wanted and (preds or wanted == 2):
         raise NetworkError(f"`{word}` (layer {index}): expected {wanted} predecessor(s) after @, found {len(preds)}")
+    preds = preds or default
     return check_layer(index, kind, int(match["kernel"] or 0), *preds, *[0] * (2 - len(preds)))

@@ -11,7 +11,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Counts `total` units of work called `title`, with a note of what goes on."""
+    """Counts `total` units of work called `title`, with a note of what goes on; used in a `with` block."""
 
     def __init__(self, title: str, total: int) -> None:
         self.title, self.total, self.done = title, total, 0
@@ -26,11 +26,14 @@ class Progress:
         elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._print(note)
 
-    def close(self) -> None:
-        """The work is done: print the last line."""
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        """The work is done, or has failed: put the terminal in order, print the last line."""
         if self._bar is not None:
             self._bar.stop()
-        else:
+        elif kind is None:
             self._print("done")
 
     def _print(self, note: str) -> None:

@@ -21,13 +21,19 @@ def provenance(config: Config) -> dict[str, str]:
     return {
         "scale": config.scale,
         "data": SOURCES[config.data.source],
-        "fidelity": config.fidelity,
+        "fidelity": _fidelity(config),
         "seeds": " ".join(str(seed) for seed in config.seeds),
         "config": hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12],
         "commit": commit(),
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
+
+
+def _fidelity(config: Config) -> str:
+    """`paper` or `released`, and the deviations that choose otherwise."""
+    single = [f"{name} {value}" for name, value in config.deviations if value not in (None, config.fidelity)]
+    return ", ".join([config.fidelity, *single])
 
 
 def visible(stamp: dict[str, str]) -> str:

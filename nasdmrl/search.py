@@ -27,8 +27,11 @@ TIME_COLUMNS = ("training_seconds", "spent_seconds")
 
 def run_search(agent: Agent, env: NASEnv, steps: int, log: Path | str, title: str = "search") -> None:
     """Let `agent` act `steps` times in `env`; writes the step log (CSV) to `log` in one step at the end."""
-    progress = Progress(title, steps)
-    with atomic_path(log) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        Progress(title, steps) as progress,
+        atomic_path(log) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, (*COLUMNS, *TIME_COLUMNS), lineterminator="\n")
         writer.writeheader()
         best = 0.0
@@ -37,7 +40,6 @@ def run_search(agent: Agent, env: NASEnv, steps: int, log: Path | str, title: st
             file.flush()
             best = max(best, row["reward"])
             progress.advance(f"episode {row['episode']}, best reward {best:.3f}")
-    progress.close()
 
 
 def write_progress(agent: Agent, path: Path | str) -> None:

@@ -55,6 +55,9 @@ class EvaluationStore:
     def __iter__(self) -> Iterator[Record]:
         return iter(list(self._records.values()))
 
+    def __getitem__(self, key: str) -> Record:
+        return self._records[key]
+
     def get(self, key: str) -> Record | None:
         """The record of this key; looks for other writers' new lines before it says that there is none."""
         if key not in self._records:
@@ -62,7 +65,7 @@ class EvaluationStore:
         return self._records.get(key)
 
     def put(self, record: Record, recipe: Recipe) -> None:
-        """Append a record, which has its `key`, and wait until the disk has it. The first one of a key counts."""
+        """Append a record, which has its `key`, and wait until the disk has it. The earliest of a key counts."""
         digest = recipe_digest(recipe)
         if digest not in self._written_recipes:
             self._append({"recipe": digest, "values": recipe.model_dump(mode="json")})
@@ -96,12 +99,18 @@ class EvaluationStore:
         for line in content[:whole].splitlines():
             self._take(segment, line)
 
+    def _keep_earliest(self, record: Record) -> None:
+        """Of several records of a key, the earliest counts, in whatever order the segments are read."""
+        known = self._records.get(record["key"])
+        if known is None or record.get("time", "") < known.get("time", ""):
+            self._records[record["key"]] = record
+
     def _take(self, segment: Path, line: bytes) -> None:
         try:
             record = json.loads(line)
             if "values" in record:
                 self.recipes[record["recipe"]] = record["values"]
             else:
-                self._records.setdefault(record["key"], record)
+                self._keep_earliest(record)
         except (ValueError, KeyError, TypeError):
             print(f"{segment}: skipped a damaged line; its evaluation will be made again", file=sys.stderr)

@@ -176,7 +176,7 @@ def test_multi_branch_space_has_its_own_batch_and_actions():
 
 def test_subset_reads_back():
     config = from_dict({"early_stop": {"epochs": 3}, "plots": {"dpi": 99}, "fidelity": "released"}, "here")
-    again = load(config.subset("early_stop"))
+    again = load(config.subset("early_stop", "fidelity"))
     assert again.early_stop == config.early_stop
     assert again.fidelity == "released"
     assert again.plots.dpi == Config().plots.dpi

@@ -18,10 +18,10 @@ ORIGINAL = """dataset-nethash,netstring,reward,accuracy,density,flops,timestamp,
 dtd-0a,"[[0 0 0 0 0]
  [1 1 3 0 0]
  [2 2 2 1 0]
- [3 7 0 0 0]]",0.31,0.31,0.66,1000,2019-08-16 19:05:03,21,True
+ [3 7 0 0 0]]",31.0,0.31,0.66,1000,2019-08-16 19:05:03,21,True
 dtd-0b,"[[1 1 3 0 0]
- [2 2 2 1 0]]",0.32,0.32,0.66,1000,2019-08-16 19:05:03,21,True
-aircraft-0c,"[[1 1 3 0 0]]",0.32,0.32,0.66,1000,2019-08-16 19:05:03,21,True
+ [2 2 2 1 0]]",32.0,0.32,0.66,1000,2019-08-16 19:05:03,21,True
+aircraft-0c,"[[1 1 3 0 0]]",32.0,0.32,0.66,1000,2019-08-16 19:05:03,21,True
 dtd-0d,"[[1 2 3 0 0]]",0,0,0,0.0,2019-08-16 19:05:03,1,False
 """
 
@@ -36,6 +36,7 @@ def test_export_has_the_originals_schema(tmp_path, data, recipe):
     state = "0-0-0-0-0;" * 8 + "1-1-3-0-0;2-2-2-1-0;"
     assert row["dataset-nethash"] == "dtd-" + hashlib.md5(state.encode()).hexdigest()
     assert float(row["accuracy"]) == evaluation.accuracy
+    assert float(row["reward"]) == 100 * evaluation.accuracy
     assert float(row["density"]) == 2 / 3
     assert row["is_valid"] == "True"
 
@@ -67,6 +68,8 @@ def test_export_and_import_round_trip(tmp_path, data, recipe):
     [
         ("a,b\n1,2\n", "lacks the columns"),
         (ORIGINAL.replace("[3 7 0 0 0]", "[3 9 0 0 0]"), "row 2 is not an experiment .layer 3: unknown type 9"),
+        (ORIGINAL.replace("31.0,0.31", "31.0,31"), "row 2 is not an experiment .accuracy 31.0 is not between 0 and 1"),
+        (ORIGINAL.replace("31.0,0.31", "31.0,nan"), "accuracy nan is not between"),
         (ORIGINAL.replace("[3 7 0 0 0]", "[3 7 0]"), "row 2 is not an experiment .netstring has 18 numbers"),
     ],
 )

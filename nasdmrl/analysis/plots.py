@@ -66,7 +66,7 @@ def _curve(axes: Axes, points: pd.DataFrame, method: str) -> None:
 
 def save(figure: Figure, path: Path | str, stamp: dict[str, str], dpi: int) -> None:
     """Save a figure as `path`.pdf and `path`.png with the stamp below the plot and in the files' metadata."""
-    figure.text(0.01, -0.01, visible(stamp), fontsize=5, color="0.4", ha="left", va="top")
+    figure.text(0.01, -0.06, visible(stamp), fontsize=5, color="0.4", ha="left", va="top")
     text = json.dumps(stamp)
     metadata = {"pdf": {"Subject": visible(stamp), "Keywords": text}, "png": {"Description": text}}
     for kind in FORMATS:

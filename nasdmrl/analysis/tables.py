@@ -54,7 +54,7 @@ def _summary(run: tuple, rows: pd.DataFrame, classes: dict[str, int]) -> dict:
         **dict(zip(RUN, run, strict=True)),
         "steps": len(rows),
         "episodes": rows["episode"].max(),
-        "networks": int((rows["looked_up"] == 0).sum()),
+        "networks": int(((rows["looked_up"] == 0) & (rows["status"] != "out_of_bounds")).sum()),
         "valid_share": rows["valid"].mean(),
         "best_reward": best["reward"],
         "median_reward": rows["reward"].median(),

@@ -3,6 +3,7 @@
 Each reader checks names and labels before an image is read, so a wrong archive fails at once.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def _traffic_sign(paths: list[Path]) -> Index:
 
 def _vgg_flower(paths: list[Path]) -> Index:
     archive, label_file = paths
-    images = [name for name in member_names(archive) if name.endswith(".jpg")]
+    images = [name for name in member_names(archive) if re.fullmatch(r"jpg/image_\d+\.jpg", name)]
     labels = _flower_labels(label_file)
     class_of = {}
     for name in images:

@@ -66,11 +66,10 @@ def _receive(file: ArchiveFile, partial: Path) -> None:
 
 
 def _write(chunks: Iterable[bytes], output, name: str, total: int) -> None:
-    progress = Progress(f"download {name} (MB)", total)
-    for chunk in chunks:
-        output.write(chunk)
-        progress.advance()
-    progress.close()
+    with Progress(f"download {name} (MB)", total) as progress:
+        for chunk in chunks:
+            output.write(chunk)
+            progress.advance()
 
 
 def _verify(file: ArchiveFile, partial: Path) -> None:

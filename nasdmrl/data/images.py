@@ -133,13 +133,12 @@ def _image(record: Any, size: int, antialias: bool) -> Any:
 
 
 def _fill(images: np.ndarray, batches: Iterator[np.ndarray], title: str) -> None:
-    progress = Progress(title, -(-len(images) // BATCH))
     done = 0
-    for batch in batches:
-        images[done : done + len(batch)] = batch
-        done += len(batch)
-        progress.advance()
-    progress.close()
+    with Progress(title, -(-len(images) // BATCH)) as progress:
+        for batch in batches:
+            images[done : done + len(batch)] = batch
+            done += len(batch)
+            progress.advance()
     if done != len(images):
         raise DataError(f"{title}: {done} images where {len(images)} were listed; run the conversion again")
 

@@ -80,16 +80,15 @@ def _write_records(index: Index, folder: Path) -> None:
 
     left = Counter(dict(enumerate(index.images_per_class())))
     writers: dict[int, tf.io.TFRecordWriter] = {}
-    progress = Progress(f"convert {index.dataset}", left.total())
-    for name, label, content in index.images():
-        if label not in writers:
-            writers[label] = tf.io.TFRecordWriter(str(folder / f"{label}.tfrecords"))
-        writers[label].write(_example(jpeg(index.dataset, name, content), label))
-        left[label] -= 1
-        if left[label] == 0:
-            writers.pop(label).close()
-        progress.advance()
-    progress.close()
+    with Progress(f"convert {index.dataset}", left.total()) as progress:
+        for name, label, content in index.images():
+            if label not in writers:
+                writers[label] = tf.io.TFRecordWriter(str(folder / f"{label}.tfrecords"))
+            writers[label].write(_example(jpeg(index.dataset, name, content), label))
+            left[label] -= 1
+            if left[label] == 0:
+                writers.pop(label).close()
+            progress.advance()
     if left.total():
         raise DataError(f"{index.parts[0].path}: {left.total()} images of the archive's list could not be read")
 

@@ -14,8 +14,9 @@ except ConfigError as error:
 STORE = "results/store"
 FORMATS = ["pdf", "png"]
 TRAINING = with_role("training")
-# Sections that reach the step logs of all methods; the stamps of figures and tables made from them name these.
-LOG_SECTIONS = ["seeds", "data", "early_stop", "environment", "meta_a2c", "dqn"]
+# What reaches a search, whatever its method, and what tables and figures made from all searches depend on.
+SEARCH_SECTIONS = ["fidelity", "deviations", "early_stop", "environment"]
+LOG_SECTIONS = [*SEARCH_SECTIONS, "scale", "seeds", "data", "meta_a2c", "dqn"]
 EVALUATION = with_role("evaluation")
 TABLE_3 = TRAINING + EVALUATION
 
@@ -79,7 +80,8 @@ def search_logs(experiment, methods, datasets):
 
 
 FIGURE_9 = [file for panel in "abcdefghi" for file in figure_files(f"fig09{panel}")]
+SEARCHED = {"exp1": TRAINING, "exp2": EVALUATION}
 SEARCH_LOGS = {
-    "exp1": search_logs("exp1", METHODS, TRAINING),
-    "exp2": search_logs("exp2", ["meta_a2c", "random_search"], EVALUATION),
+    "exp1": search_logs("exp1", METHODS, SEARCHED["exp1"]),
+    "exp2": search_logs("exp2", ["meta_a2c", "random_search"], SEARCHED["exp2"]),
 }

@@ -74,7 +74,7 @@ rule table3:
     conda:
         "../../envs/analysis.yaml"
     params:
-        config=SETTINGS.subset("data"),
+        config=SETTINGS.subset("scale", "fidelity", "deviations", "seeds", "data"),
     message:
         "Count classes and images (Table 3)"
     shell:

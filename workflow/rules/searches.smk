@@ -15,7 +15,7 @@ rule random_search:
     threads: SETTINGS.resources.search_threads
     params:
         method="random_search",
-        config=SETTINGS.subset("early_stop", "environment"),
+        config=SETTINGS.subset(*SEARCH_SECTIONS),
         steps=search_steps("random_search"),
         store=STORE,
         policy="",
@@ -36,7 +36,7 @@ use rule random_search as dqn with:
         "results/logs/exp1/dqn/{dataset}/seed{seed}.log",
     params:
         method="dqn",
-        config=SETTINGS.subset("early_stop", "environment", "dqn"),
+        config=SETTINGS.subset(*SEARCH_SECTIONS, "dqn"),
         steps=search_steps("dqn"),
         store=STORE,
         policy="",
@@ -55,7 +55,7 @@ use rule random_search as meta_a2c with:
         "results/logs/exp1/meta_a2c/{dataset}/seed{seed}.log",
     params:
         method="meta_a2c",
-        config=SETTINGS.subset("early_stop", "environment", "meta_a2c"),
+        config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
         steps=search_steps("meta_a2c"),
         store=STORE,
         policy=lambda wildcards, input: (
@@ -74,7 +74,7 @@ use rule random_search as evaluate_policy with:
         "results/logs/exp2/meta_a2c/{dataset}/seed{seed}.log",
     params:
         method="meta_a2c",
-        config=SETTINGS.subset("early_stop", "environment", "meta_a2c"),
+        config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
         steps=search_steps("meta_a2c"),
         store=STORE,
         policy=lambda wildcards, input: f"--policy {input.policy} --fixed",
@@ -83,10 +83,15 @@ use rule random_search as evaluate_policy with:
 rule search_summary:
     input:
         logs=lambda wildcards: SEARCH_LOGS[wildcards.experiment],
+        images=lambda wildcards: expand(
+            "results/data/{dataset}/images", dataset=SEARCHED[wildcards.experiment]
+        ),
     output:
         "results/{experiment}/summary.csv",
     log:
         "results/logs/{experiment}/summary.log",
+    wildcard_constraints:
+        experiment="|".join(SEARCH_LOGS),
     conda:
         "../../envs/analysis.yaml"
     params:
