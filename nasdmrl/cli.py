@@ -28,7 +28,7 @@ def main() -> None:
     """Run the command line; an error that a person can mend is one message and exit code 1."""
     try:
         app()
-    except NasdmrlError as error:
+    except (NasdmrlError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
 

@@ -106,3 +106,8 @@ def test_notebooks_are_kept_without_outputs(root):
     for path in (root / "workflow/notebooks").glob("*.ipynb"):
         cells = json.loads(path.read_text())["cells"]
         assert all(not cell.get("outputs") and not cell.get("execution_count") for cell in cells), path
+
+
+def test_stamp_names_single_deviations():
+    config = Config.model_validate({"deviations": {"D3": "released", "D1": "paper"}})
+    assert provenance(config)["fidelity"] == "paper, D3 released"

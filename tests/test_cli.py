@@ -65,3 +65,34 @@ def test_from_standins_to_an_evaluation(tmp_path):
     assert 0 < first["accuracy"] == second["accuracy"] <= 1
     exported = run("export-db", tmp_path / "db.csv", "--store", tmp_path / "store")
     assert exported.stdout.endswith("db.csv: 1 evaluations\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["random_search", "dtd", "--policy", "p"], "random_search has no policy"),
+        (["dqn", "dtd", "--policy", "p", "--fixed"], "--fixed keeps a saved policy of meta_a2c"),
+        (["meta_a2c", "dtd", "--fixed"], "name it with --policy"),
+    ],
+)
+def test_policy_options_that_make_no_sense(options, message, tmp_path):
+    result = run("search", *options, "--steps", "1", "--output", tmp_path / "steps.csv", "--config", "{}")
+    assert (result.returncode, message in result.stderr) == (1, True)
+
+
+def test_folders_of_others_are_never_replaced(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("years of work")
+    (tmp_path / "store").mkdir()
+    for arguments in (
+        ["export-db", tmp_path / "mine", "--store", tmp_path / "store"],
+        ["export-db", ".", "--store", tmp_path / "store"],
+        ["draw-standins", "omniglot", tmp_path / "mine/thesis.tex"],
+    ):
+        assert run(*arguments).returncode != 0
+    assert (tmp_path / "mine/thesis.tex").read_text() == "years of work"
+
+
+def test_missing_store_and_broken_json(tmp_path):
+    assert "no such store" in run("export-db", tmp_path / "db.csv", "--store", tmp_path / "typo").stderr
+    assert "must be JSON" in run("show-network", "conv3", "--config", "{x").stderr

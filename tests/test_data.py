@@ -23,7 +23,7 @@ from nasdmrl.data.images import choose, decode, load
 from nasdmrl.data.records import check_official_counts, convert, jpeg
 from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS, write_standins
 from nasdmrl.datasets import DATASETS
-from nasdmrl.errors import DataError
+from nasdmrl.errors import DataError, NasdmrlError
 
 # Table 3 and 8 of the paper.
 OFFICIAL = {
@@ -357,3 +357,11 @@ def test_killed_conversion_leaves_nothing_that_looks_whole(standins, tmp_path):
     assert not (tmp_path / "records").exists()
     convert("dtd", standins, tmp_path / "records", False)
     assert [path.name for path in tmp_path.iterdir()] == ["records"]
+
+
+def test_conversion_does_not_replace_a_folder_with_other_files(standins, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/letter.txt").write_text("dear")
+    with pytest.raises(NasdmrlError, match="is a folder with other files in it"):
+        convert("dtd", standins, tmp_path / "home", False)
+    assert (tmp_path / "home/letter.txt").read_text() == "dear"

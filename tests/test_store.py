@@ -170,3 +170,11 @@ def test_folder_that_cannot_be_written_is_an_error_of_the_system(tmp_path):
     with pytest.raises(OSError, match="file"):
         EvaluationStore(blocked / "store").put(record("a"), Recipe())
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_earliest_record_counts_in_whatever_order_segments_are_read(tmp_path):
+    times = ((0.2, "2026-01-02"), (0.1, "2026-01-01"))
+    late, early = ({**record("a", accuracy), "time": time} for accuracy, time in times)
+    (tmp_path / "a.jsonl").write_text(json.dumps(late) + "\n")
+    (tmp_path / "b.jsonl").write_text(json.dumps(early) + "\n")
+    assert EvaluationStore(tmp_path).get("a")["accuracy"] == 0.1
