@@ -1,4 +1,5 @@
-# Official archives -> records (Meta-Dataset's layout) -> decoded images, for each dataset.
+# Official archives -> records (Meta-Dataset's layout) -> decoded images, for each dataset. They have priority, since
+# the searches wait for them.
 
 
 rule draw_standins:
@@ -6,6 +7,7 @@ rule draw_standins:
         directory("results/archives/standin/{dataset}"),
     log:
         "results/logs/draw_standins/{dataset}.log",
+    priority: 2
     conda:
         "../../envs/analysis.yaml"
     message:
@@ -35,6 +37,7 @@ rule convert:
         directory("results/data/{dataset}/records"),
     log:
         "results/logs/convert/{dataset}.log",
+    priority: 2
     conda:
         "../../envs/tensorflow.yaml"
     params:
@@ -53,6 +56,7 @@ rule decode:
         directory("results/data/{dataset}/images"),
     log:
         "results/logs/decode/{dataset}.log",
+    priority: 2
     conda:
         "../../envs/tensorflow.yaml"
     threads: SETTINGS.resources.data_threads

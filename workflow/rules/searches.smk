@@ -53,6 +53,8 @@ use rule random_search as meta_a2c with:
         policy=directory("results/exp1/meta_a2c/{dataset}/seed{seed}/policy"),
     log:
         "results/logs/exp1/meta_a2c/{dataset}/seed{seed}.log",
+    # The chain is serial, so it must not wait for searches that can run beside it.
+    priority: 1
     params:
         method="meta_a2c",
         config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
