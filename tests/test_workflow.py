@@ -6,17 +6,19 @@ import re
 import subprocess
 from pathlib import Path
 
-from conftest import ROOT
 from test_data import REAL
 
 from nasdmrl.analysis.tables import read_table
-from nasdmrl.config import ARCHIVES_VARIABLE, load
+from nasdmrl.config import ARCHIVES_VARIABLE
 from nasdmrl.data.standins import CLASSES
 
-LEARNERS = ", ".join(f"{method}: {{omniglot: 10, vgg_flower: 10, dtd: 10}}" for method in ("meta_a2c", "dqn"))
-SHORTER = [f"exp1={{{LEARNERS}}}", "exp2={evaluation_steps: 8}", "dqn={learning_starts: 5}"]
+SHORT, LONG = "{omniglot: 5, vgg_flower: 5, dtd: 5}", "{omniglot: 20, vgg_flower: 20, dtd: 40}"
+SHORTER = [
+    f"exp1={{meta_a2c: {SHORT}, dqn: {SHORT}, random_search: {LONG}}}",
+    "exp2={evaluation_steps: 4}",
+    "dqn={learning_starts: 2}",
+]
 SEARCHES = {"random_search", "dqn", "meta_a2c", "evaluate_policy"}
-QUICK_STEPS = load(ROOT / "config/quick.yaml").exp1.random_search.dtd
 CHAIN, UNSEEN = ("omniglot", "vgg_flower", "dtd"), ("aircraft", "cu_birds")
 PANELS = [f"results/figures/fig09{panel}.{kind}" for panel in "abcdefghi" for kind in ("pdf", "png")]
 
@@ -43,12 +45,12 @@ def check_policies(folder):
     for place, dataset in enumerate(CHAIN):
         card = json.loads((folder / f"meta_a2c/{dataset}/seed1024/policy/card.json").read_text())
         assert [trial["dataset"] for trial in card["history"]] == list(CHAIN[: place + 1])
-        assert (card["history"][-1]["steps"], card["history"][-1]["seed"]) == (10, 1024)
+        assert (card["history"][-1]["steps"], card["history"][-1]["seed"]) == (5, 1024)
         card = json.loads((folder / f"dqn/{dataset}/seed1024/policy/card.json").read_text())
         assert [trial["dataset"] for trial in card["history"]] == [dataset]
         progress = (folder / f"meta_a2c/{dataset}/seed1024/progress.csv").read_text().splitlines()
         assert progress[0] == "step,entropy,policy_loss,value_loss,explained_variance,gradient_norm"
-        assert [line.split(",")[0] for line in progress[1:]] == ["5", "10"]
+        assert [line.split(",")[0] for line in progress[1:]] == ["5"]
 
 
 def check_outputs(folder):
@@ -60,9 +62,9 @@ def check_outputs(folder):
         summary = read_table(folder / f"results/{experiment}/summary.csv")
         runs |= {(experiment, row["method"], row["dataset"]): row["steps"] for _, row in summary.iterrows()}
     assert runs == {
-        **{("exp1", method, dataset): 10 for method in ("meta_a2c", "dqn") for dataset in CHAIN},
-        **{("exp1", "random_search", dataset): QUICK_STEPS for dataset in CHAIN},
-        **{("exp2", method, dataset): 8 for method in ("meta_a2c", "random_search") for dataset in UNSEEN},
+        **{("exp1", method, dataset): 5 for method in ("meta_a2c", "dqn") for dataset in CHAIN},
+        **{("exp1", "random_search", dataset): steps for dataset, steps in zip(CHAIN, (20, 20, 40), strict=True)},
+        **{("exp2", method, dataset): 4 for method in ("meta_a2c", "random_search") for dataset in UNSEEN},
     }
     check_policies(folder / "results/exp1")
     summary = read_table(folder / "results/exp1/summary.csv").query("method == 'random_search'")
