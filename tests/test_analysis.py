@@ -76,7 +76,7 @@ def test_figure_shows_and_holds_its_provenance(log, tmp_path):
     assert any("scale: quick" in text.get_text() for text in figure.texts)
     (axes,) = figure.axes
     assert axes.get_ylabel() == "Episode length (steps)"
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Random search"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Random search"]
     assert axes.lines[0].get_ydata().tolist() == [1.5, 3.0]
     assert json.loads(Image.open(tmp_path / "fig.png").text["Description"]) == stamp
     assert re.search(rb"/Keywords.*commit", (tmp_path / "fig.pdf").read_bytes(), re.DOTALL)

@@ -44,14 +44,14 @@ def curve_panel(table: pd.DataFrame, dataset: str, metric: str, bin_episodes: in
     """
     points = binned(table[table["dataset"] == dataset], metric, bin_episodes)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=PANEL_INCHES, layout="constrained")
+        figure, axes = plt.subplots(figsize=PANEL_INCHES)
         for method in METHODS:
             _curve(axes, points[points["method"] == method], method)
         axes.set(xlabel=f"Episode (mean and 1 sd of every {bin_episodes})", ylabel=METRICS[metric])
         axes.set_title(DATASETS[dataset].title, loc="left")
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        figure.legend(loc="outside lower center", ncols=len(METHODS), frameon=False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=len(METHODS), frameon=False)
     return figure
 
 
@@ -66,7 +66,7 @@ def _curve(axes: Axes, points: pd.DataFrame, method: str) -> None:
 
 def save(figure: Figure, path: Path | str, stamp: dict[str, str], dpi: int) -> None:
     """Save a figure as `path`.pdf and `path`.png with the stamp below the plot and in the files' metadata."""
-    figure.text(0.01, -0.06, visible(stamp), fontsize=5, color="0.4", ha="left", va="top")
+    figure.text(0.01, -0.13, visible(stamp), fontsize=5, color="0.4", ha="left", va="top")
     text = json.dumps(stamp)
     metadata = {"pdf": {"Subject": visible(stamp), "Keywords": text}, "png": {"Description": text}}
     for kind in FORMATS:
