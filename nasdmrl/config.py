@@ -18,6 +18,8 @@ from nasdmrl.errors import ConfigError
 Fidelity = Literal["paper", "released"]
 Space = Literal["chain", "multi_branch"]
 ARCHIVES_VARIABLE = "NASDMRL_ARCHIVES"
+VGG19_CUT = "vgg19_cut"
+"""Name of the baseline of Exp. 2b, where the other networks have their text (Section 7)."""
 
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -89,6 +91,29 @@ class Recipe(Section):
     frozen_norm: bool = _field(
         False, "Batch normalisation keeps its first statistics, in training too (D2; set by the fidelity)."
     )
+
+    def filters_of(self, convolution: int) -> int:
+        """Filters of the first, second, ... convolution: the same for all (Section 1)."""
+        return self.filters
+
+    def rate(self, epoch: int, step: int) -> float:
+        """Adam's learning rate in epoch 0, 1, ...: x decay_factor every decay_epochs (Section 4; D1)."""
+        return self.learning_rate * self.decay_factor ** (epoch // self.decay_epochs)
+
+
+class LongRecipe(Recipe):
+    """How the best networks are trained long (Exp. 2b, Section 7); `filters` is the first convolution's number."""
+
+    decay_steps: int = _field(100, "Steps in which the learning rate falls by `decay_factor` (Section 7).", ge=1)
+    vgg_filters: int = _field(64, "Filters in the first block of the VGG19 cut (Section 7).", ge=1)
+
+    def filters_of(self, convolution: int) -> int:
+        """Filters of the first, second, ... convolution: twice as many as the one before (Section 7; D5)."""
+        return self.filters * 2 ** (convolution - 1)
+
+    def rate(self, epoch: int, step: int) -> float:
+        """Adam's learning rate before step 0, 1, ... of the whole training: exponential decay (Section 7)."""
+        return self.learning_rate * self.decay_factor ** (step / self.decay_steps)
 
 
 class Environment(Section):
@@ -168,7 +193,8 @@ class Experiment2(Section):
     first_filters: int = _field(
         32, "Convolution i of a widened network has first_filters x 2^(i-1) filters (Section 7; D5).", ge=1
     )
-    dense_units: int = _field(4096, "Units of the first dense layer (Section 7).", ge=1)
+    dense_units: int = _field(4096, "Units of the first dense layer, and of both of the VGG19 cut (Section 7).", ge=1)
+    vgg_filters: int = _field(64, "Filters in the first block of the VGG19 cut; twice as many in the second.", ge=1)
     learning_rate: float = _field(0.001, "First learning rate (Section 7).", gt=0)
     decay_factor: float = _field(0.9, "Learning rate x decay_factor^(step / decay_steps) (Section 7).", gt=0, le=1)
     decay_steps: int = _field(100, "Steps in which the learning rate falls by the factor (Section 7).", ge=1)
@@ -188,6 +214,11 @@ class AppendixA(Section):
     """Appendix A: how hard the six datasets are (Section 7)."""
 
     steps: int = _field(200, "t_max on each dataset, steps (Section 7).", ge=1)
+    traffic_sign: Literal["required", "optional", "skip"] = _field(
+        "required",
+        "Fail where the traffic-sign archive is missing; leave a named gap where it is missing in a folder of "
+        "archives (`optional`); or leave the gap in any case (`skip`).",
+    )
 
 
 class Deviations(Section):
@@ -207,6 +238,11 @@ class Plots(Section):
     """How figures are drawn (Section 8)."""
 
     bin_episodes: int = _field(50, "Episodes averaged into one point (Section 8).", ge=1)
+    statistic: Literal["mean_sd", "iqm"] = _field(
+        "mean_sd",
+        "Curves show the mean and one standard deviation (Section 8), or the interquartile mean over seeds with its "
+        "95 % stratified bootstrap interval.",
+    )
     dpi: int = _field(200, "Resolution of the PNG files, dots an inch.", ge=50)
 
 
@@ -265,9 +301,17 @@ class Config(Section):
             return self.exp3.max_actions
         return 100 if self.released("D6") else self.environment.max_actions
 
-    def first_filters(self) -> int:
-        """Filters of a widened network's first convolution, D5 applied (Sections 7 and 9)."""
-        return 16 if self.released("D5") else self.exp2.first_filters
+    def long_recipe(self, repeat: int) -> LongRecipe:
+        """The recipe of a long training, D2 and D5 applied; `repeat` is its seed (Sections 7 and 9)."""
+        same = ("epochs", "dense_units", "learning_rate", "decay_factor", "decay_steps", "vgg_filters")
+        changes = {name: getattr(self.exp2, name) for name in same}
+        filters = 16 if self.released("D5") else self.exp2.first_filters
+        return LongRecipe(**{**self.recipe().model_dump(), **changes, "filters": filters, "seed": repeat})
+
+    def meta_settings(self, space: Space = "chain") -> MetaA2C:
+        """Settings of deep meta-RL in a space: j differs (Section 5)."""
+        changes = {"update_steps": self.exp3.update_steps} if space == "multi_branch" else {}
+        return self.meta_a2c.model_copy(update=changes)
 
     def subset(self, *sections: str) -> str:
         """These keys as JSON: what a job's `params` hold and `load` reads back."""

@@ -24,7 +24,7 @@ def costs(network: Network, input_shape: Shape, n_classes: int, recipe: Recipe) 
     BlockQNN's: edges by nodes of the graph of image and layers.
     Raises `InvalidNetworkError` for a network that cannot be built.
     """
-    known = shapes(network, input_shape, recipe.filters)
+    known = shapes(network, input_shape, recipe.filters_of)
     parts = [
         _layer_costs(layer, [known[i] for i in layer.predecessors], known[index])
         for index, layer in enumerate(network, start=1)

@@ -2,21 +2,13 @@
 
 from nasdmrl.config import Recipe
 from nasdmrl.costs import costs
-from nasdmrl.errors import NetworkError
-from nasdmrl.nsc import InvalidNetworkError, Network, Shape, leaves, shapes, to_text
+from nasdmrl.nsc import Network, Shape, leaves, require_valid, shapes, to_text
 
 
 def describe(network: Network, input_shape: Shape, n_classes: int, recipe: Recipe) -> str:
     """Rows, shapes, parameters and FLOPs. Raises `NetworkError`, which says why, for an invalid network."""
-    try:
-        return _described(network, input_shape, n_classes, recipe)
-    except InvalidNetworkError as error:
-        size = _shape(input_shape)
-        raise NetworkError(f"`{to_text(network)}` is invalid on images of {size}: {error}") from error
-
-
-def _described(network: Network, input_shape: Shape, n_classes: int, recipe: Recipe) -> str:
-    known = shapes(network, input_shape, recipe.filters)
+    require_valid(network, input_shape)
+    known = shapes(network, input_shape, recipe.filters_of)
     cost = costs(network, input_shape, n_classes, recipe)
     lines = [f"network     {to_text(network)}", f"image       {_shape(known[0])}"]
     for index, (layer, shape) in enumerate(zip(network, known[1:], strict=False), start=1):

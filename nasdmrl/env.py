@@ -9,7 +9,7 @@ from gymnasium.error import ResetNeeded
 from nasdmrl.actions import SPACES, Action
 from nasdmrl.config import Environment, Space
 from nasdmrl.evaluation import Evaluate, Evaluation
-from nasdmrl.nsc import LayerType, Network, canonical, encode, to_text
+from nasdmrl.nsc import LayerType, Network, canonical, encode, is_multi_branch, to_text
 
 _DEFAULTS = Environment()
 OUT_OF_BOUNDS = "out_of_bounds"
@@ -25,9 +25,10 @@ class NASEnv(gymnasium.Env):
     ends (`terminated`) on a terminal action, d layers, tau actions, an invalid network, or a pointer out of
     bounds; `truncated` is never set, since reaching tau is part of the task (Section 4).
 
-    `info` has: episode_step, network (text), layers, valid, status, accuracy, parameters, flops,
-    looked_up (an earlier step since the last seeded reset had the network evaluated) and training_seconds (of the
-    evaluation, whoever made it). All of them are the same for the same seed, actions and store.
+    `info` has: episode_step, network (text), layers, valid, status, accuracy, parameters, flops, looked_up (an
+    earlier step since the last seeded reset had the network evaluated), multi_branch (the network is more than one
+    chain) and training_seconds (of the evaluation, whoever made it). All of them are the same for the same seed,
+    actions and store.
     """
 
     metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}  # noqa: RUF012 (gymnasium's own form)
@@ -121,6 +122,7 @@ class NASEnv(gymnasium.Env):
             "parameters": evaluation.parameters,
             "flops": evaluation.flops,
             "looked_up": met,
+            "multi_branch": is_multi_branch(self.network),
             "training_seconds": evaluation.training_seconds,
         }
 

@@ -68,7 +68,7 @@ class Evaluator:
     def _computed(self, key: str, network: Network) -> Record:
         record = {"key": key, "dataset": self.data.name, "fingerprint": self.data.fingerprint}
         record |= {"network": to_text(network), "seed": self.recipe.seed}
-        if is_valid(network, self.data.shape, self.recipe.filters):
+        if is_valid(network, self.data.shape):
             return record | self._trained(network) | _circumstances()
         return record | {"status": "invalid", "accuracy": 0.0, "training_seconds": 0.0} | _circumstances()
 

@@ -4,8 +4,9 @@ A network is a tuple of layers; layer i (i = 1, 2, ...) is element i - 1, predec
 `[index, type, kernel, pred1, pred2]` are the paper's form of it, text such as `conv3 max2 conv3` a reader's.
 """
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from nasdmrl.errors import NetworkError
 MAX_KERNEL = 5
 Shape = tuple[int, int, int]
 """Height, width (pixels) and channels of a feature map."""
+FiltersOf = Callable[[int], int]
+"""Filters of the first, second, ... convolution of a network: the same number in a search, growing in Exp. 2b."""
 
 
 class LayerType(IntEnum):
@@ -197,17 +200,24 @@ def _renumbered(layer: Layer, new_index: dict[int, int]) -> Layer:
 # --- shapes and validity ------------------------------------------------------------------------------------
 
 
-def shapes(network: Network, input_shape: Shape, filters: int) -> list[Shape]:
+def convolution_filters(network: Network, filters_of: FiltersOf) -> list[int]:
+    """Filters of each layer: `filters_of(i)` for the i-th convolution (i = 1, 2, ...), 0 for other layers."""
+    convolutions = itertools.count(1)
+    kinds = [layer.type == LayerType.CONVOLUTION for layer in network]
+    return [filters_of(next(convolutions)) if is_convolution else 0 for is_convolution in kinds]
+
+
+def shapes(network: Network, input_shape: Shape, filters_of: FiltersOf) -> list[Shape]:
     """Shapes of the image, of every layer and, last, of the leaves merged by concatenation (Section 1).
 
     A terminal row has the shape of what it ends. Raises `InvalidNetworkError` for a broken building rule.
     """
-    known = [input_shape]
+    known, filters = [input_shape], convolution_filters(network, filters_of)
     for index, layer in enumerate(network, start=1):
         if layer.type == LayerType.TERMINAL:
             known.append(known[-1])
         else:
-            known.append(_layer_shape(index, layer, [known[i] for i in layer.predecessors], filters))
+            known.append(_layer_shape(index, layer, [known[i] for i in layer.predecessors], filters[index - 1]))
     return [*known, _concatenated([known[index] for index in leaves(network)])]
 
 
@@ -234,10 +244,19 @@ def _concatenated(inputs: list[Shape]) -> Shape:
     return max(height), max(width), sum(channels)
 
 
-def is_valid(network: Network, input_shape: Shape, filters: int) -> bool:
+def require_valid(network: Network, input_shape: Shape) -> None:
+    """Raise `NetworkError`, which says why, for a network that cannot be built on images of this shape."""
+    try:
+        shapes(network, input_shape, lambda _: 1)
+    except InvalidNetworkError as error:
+        size = " x ".join(str(value) for value in input_shape)
+        raise NetworkError(f"`{to_text(network)}` is invalid on images of {size}: {error}") from error
+
+
+def is_valid(network: Network, input_shape: Shape) -> bool:
     """Whether the network can be built on images of this shape (Section 1)."""
     try:
-        shapes(network, input_shape, filters)
+        shapes(network, input_shape, lambda _: 1)
     except InvalidNetworkError:
         return False
     return True

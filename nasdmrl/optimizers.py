@@ -15,6 +15,11 @@ class FusedAdam:
         self._second = [tf.Variable(tf.zeros_like(w), trainable=False) for w in weights]
         self._steps = tf.Variable(0.0, trainable=False)
 
+    @property
+    def variables(self) -> list[Any]:
+        """What it remembers between two updates, in a fixed order."""
+        return [self._steps, *self._first, *self._second]
+
     def apply(self, gradients: Sequence[Any], rate: Any) -> None:
         """One update of all weights at this learning rate."""
         steps = self._steps.assign_add(1.0)

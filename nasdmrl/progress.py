@@ -11,12 +11,15 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Counts `total` units of work called `title`, with a note of what goes on; used in a `with` block."""
+    """Counts `total` units of work called `title`, with a note of what goes on; used in a `with` block.
 
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total, self.done = title, total, 0
+    done: units that an earlier process has done.
+    """
+
+    def __init__(self, title: str, total: int, done: int = 0) -> None:
+        self.title, self.total, self.done, self._done_before = title, total, done, done
         self._start = self._last_line = time.monotonic()
-        self._bar = _bar(title, total) if sys.stderr.isatty() else None
+        self._bar = _bar(title, total, done) if sys.stderr.isatty() else None
 
     def advance(self, note: str = "") -> None:
         """One unit more is done."""
@@ -39,12 +42,12 @@ class Progress:
     def _print(self, note: str) -> None:
         self._last_line = time.monotonic()
         elapsed = self._last_line - self._start
-        left = elapsed / max(self.done, 1) * (self.total - self.done)
+        left = elapsed / max(self.done - self._done_before, 1) * (self.total - self.done)
         times = f"elapsed {clock(elapsed)}, remaining {clock(left)}"
         print(f"{self.title}: {self.done}/{self.total}, {times} {note}".rstrip(), file=sys.stderr, flush=True)
 
 
-def _bar(title: str, total: int) -> RichProgress:
+def _bar(title: str, total: int, done: int) -> RichProgress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     times = (
         TimeElapsedColumn(),
@@ -53,7 +56,7 @@ def _bar(title: str, total: int) -> RichProgress:
         TextColumn("{task.fields[note]}"),
     )
     bar = RichProgress(*columns, *times, console=Console(stderr=True))
-    bar.add_task(title, total=total, note="")
+    bar.add_task(title, total=total, completed=done, note="")
     bar.start()
     return bar
 

@@ -19,7 +19,7 @@ from nasdmrl.progress import Progress
 
 COLUMNS = (
     "step", "episode", "episode_step", "action", "action_name", "reward", "accuracy", "network", "layers",
-    "valid", "status", "looked_up", "episode_end", "parameters", "flops",
+    "valid", "status", "looked_up", "multi_branch", "episode_end", "parameters", "flops",
 )  # fmt: skip
 TIME_COLUMNS = ("training_seconds", "spent_seconds")
 """Columns that differ from run to run: training time of the step's evaluation, and time spent on the step."""

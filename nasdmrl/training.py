@@ -1,4 +1,4 @@
-"""Early-stop training and scoring of one network (Section 4), fast and deterministic.
+"""Training and scoring of one network (Section 4), fast and deterministic.
 
 Images stay on the device as uint8; an epoch is one compiled call. The optimiser is TensorFlow's fused Adam
 kernel: the mathematics of Keras's Adam in one pass over the weights instead of one for every operation.
@@ -33,11 +33,6 @@ class Outcome:
     seconds: float
 
 
-def learning_rate(recipe: Recipe, epoch: int) -> float:
-    """Adam's learning rate in epoch 0, 1, ...: x decay_factor every decay_epochs (Section 4; D1)."""
-    return recipe.learning_rate * recipe.decay_factor ** (epoch // recipe.decay_epochs)
-
-
 def train_and_score(network: Network, data: ImageData, recipe: Recipe) -> Outcome:
     """Train a valid network on the training part of `data`, score it on the rest.
 
@@ -57,46 +52,93 @@ def train_and_score(network: Network, data: ImageData, recipe: Recipe) -> Outcom
 
 
 def _train_and_score(network: Network, data: ImageData, recipe: Recipe) -> tuple[float, Status]:
-    train, test = data.split(recipe.train_fraction, recipe.split_seed)
-    model = build(network, data.shape, data.n_classes, recipe)
-    epoch = compiled_epoch(model, data, recipe)
-    random = np.random.RandomState(recipe.seed)
-    for number in range(recipe.epochs):
-        loss = epoch(tf.constant(random.permutation(train)), learning_rate(recipe, number))
-        if not np.isfinite(float(loss)):
+    training = Training(build(network, data.shape, data.n_classes, recipe), data, recipe)
+    for _ in range(recipe.epochs):
+        if not np.isfinite(training.epoch()):
             return 0.0, "diverged"
-    return score(model, data, test), "ok"
+    return training.score(), "ok"
 
 
-def compiled_epoch(model: keras.Model, data: ImageData, recipe: Recipe) -> Callable[[Any, float], Any]:
-    """A function of (order of training images, int32; learning rate) that trains one epoch, returns the last loss.
+class Training:
+    """A model that is trained on one part of `data` and scored on the other (Section 4), epoch by epoch.
 
-    The last batch is as short as it comes; batches have no fixed length, so it costs no second trace.
+    model: maps float images to logits, as `networks.build` makes it.
+    """
+
+    def __init__(self, model: keras.Model, data: ImageData, recipe: Recipe) -> None:
+        self.model, self.recipe, self.epochs_done = model, recipe, 0
+        self._train, self._test = data.split(recipe.train_fraction, recipe.split_seed)
+        self._random = np.random.RandomState(recipe.seed)
+        weights = [variable.value for variable in model.trainable_variables]
+        self._adam = FusedAdam(weights, recipe.beta1, recipe.beta2, recipe.epsilon)
+        self._epoch = compiled_epoch(model, self._adam, data, recipe.batch_size)
+        self._hits = compiled_hits(model, data)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch; the last batch is as short as it comes."""
+        return -(-len(self._train) // self.recipe.batch_size)
+
+    @property
+    def variables(self) -> list[Any]:
+        """All that training changes, dropout's seeds too, in a fixed order."""
+        return [*(variable.value for variable in self.model.variables), *self._adam.variables]
+
+    def rates(self) -> np.ndarray:
+        """Learning rate of each step of the next epoch, float32."""
+        first = self.epochs_done * self.steps
+        rates = [self.recipe.rate(self.epochs_done, first + step) for step in range(self.steps)]
+        return np.array(rates, np.float32)
+
+    def epoch(self) -> float:
+        """Train one epoch; the last batch's loss."""
+        loss = self._epoch(tf.constant(self._random.permutation(self._train)), tf.constant(self.rates()))
+        self.epochs_done += 1
+        return float(loss)
+
+    def skip(self, epochs: int) -> None:
+        """Go on as if so many epochs had been trained; their outcome must be put into `variables`."""
+        for _ in range(epochs):
+            self._random.permutation(self._train)
+        self.epochs_done += epochs
+
+    def score(self) -> float:
+        """Accuracy in [0, 1]: share of test images whose largest logit is their label's."""
+        batches = range(0, len(self._test), SCORING_BATCH)
+        hits = sum(int(self._hits(tf.constant(self._test[first : first + SCORING_BATCH]))) for first in batches)
+        return hits / len(self._test)
+
+
+def compiled_epoch(
+    model: keras.Model, optimizer: FusedAdam, data: ImageData, batch_size: int
+) -> Callable[[Any, Any], Any]:
+    """A function of (order of training images, int32; rate of each step) that trains one epoch, returns the last loss.
+
+    Batches have no fixed length, so the short last one costs no second trace.
     """
     images, labels = data.resident
-    step = _training_step(model, recipe)
+    step = _training_step(model, optimizer)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.float32)], autograph=True)
-    def epoch(order: Any, rate: Any) -> Any:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)], autograph=True)
+    def epoch(order: Any, rates: Any) -> Any:
         loss = tf.constant(0.0)
-        for first in tf.range(0, tf.shape(order)[0], recipe.batch_size):
-            batch = order[first : first + recipe.batch_size]
-            loss = step(tf.gather(images, batch), tf.gather(labels, batch), rate)
+        for number in tf.range(tf.shape(rates)[0]):
+            batch = order[number * batch_size : (number + 1) * batch_size]
+            loss = step(tf.gather(images, batch), tf.gather(labels, batch), rates[number])
         return loss
 
     return epoch
 
 
-def _training_step(model: keras.Model, recipe: Recipe) -> Callable[[Any, Any, Any], Any]:
+def _training_step(model: keras.Model, optimizer: FusedAdam) -> Callable[[Any, Any, Any], Any]:
     weights = [variable.value for variable in model.trainable_variables]
-    adam = FusedAdam(weights, recipe.beta1, recipe.beta2, recipe.epsilon)
 
     def step(images: Any, labels: Any, rate: Any) -> Any:
         with tf.GradientTape() as tape:
             logits = model(scaled(images), training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             loss = tf.reduce_mean(losses)
-        adam.apply(tape.gradient(loss, weights), rate)
+        optimizer.apply(tape.gradient(loss, weights), rate)
         return loss
 
     return step
@@ -107,16 +149,14 @@ def scaled(images: Any) -> Any:
     return tf.cast(images, tf.float32) / 255.0
 
 
-def score(model: keras.Model, data: ImageData, indices: np.ndarray) -> float:
-    """Share of these images whose largest logit is their label's."""
+def compiled_hits(model: keras.Model, data: ImageData) -> Callable[[Any], Any]:
+    """A function of indices of images, int32, that counts those whose largest logit is their label's."""
     images, labels = data.resident
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
-    def correct(batch: Any) -> Any:
+    def hits(batch: Any) -> Any:
         logits = model(scaled(tf.gather(images, batch)), training=False)
-        hits = tf.argmax(logits, axis=1, output_type=tf.int32) == tf.gather(labels, batch)
-        return tf.math.count_nonzero(hits)
+        correct = tf.argmax(logits, axis=1, output_type=tf.int32) == tf.gather(labels, batch)
+        return tf.math.count_nonzero(correct)
 
-    batches = range(0, len(indices), SCORING_BATCH)
-    hits = sum(int(correct(tf.constant(indices[first : first + SCORING_BATCH]))) for first in batches)
-    return hits / len(indices)
+    return hits

@@ -62,6 +62,7 @@ PAPER = {
     "exp2.epochs": 100,
     "exp2.repeats": 5,
     "exp2.first_filters": 32,
+    "exp2.vgg_filters": 64,
     "exp2.dense_units": 4096,
     "exp2.learning_rate": 0.001,
     "exp2.decay_factor": 0.9,
@@ -155,7 +156,7 @@ def test_fidelity_and_single_deviations():
     assert (paper.recipe().decay_factor, paper.recipe().frozen_norm) == (0.2, False)
     assert (released.recipe().decay_factor, released.recipe().frozen_norm) == (1.0, True)
     assert (paper.max_actions(), released.max_actions()) == (10, 100)
-    assert (paper.first_filters(), released.first_filters()) == (32, 16)
+    assert (paper.long_recipe(0).filters, released.long_recipe(0).filters) == (32, 16)
     single = from_dict({"fidelity": "released", "deviations": {"D1": "paper"}}, "here")
     assert (single.recipe().decay_factor, single.recipe().frozen_norm) == (0.2, True)
 

@@ -17,7 +17,7 @@ CONV1, CONV3, CONV5, MAX2, MAX3, AVG2, AVG3, TERMINAL, ADD, CONCAT, P1_UP, P1_DO
 def table(network):
     """Reward without training: a tenth for every layer, on images of 84 pixels."""
     form = canonical(network)
-    if not is_valid(form, (84, 84, 3), 32):
+    if not is_valid(form, (84, 84, 3)):
         return Evaluation(form, 0.0, 0.0, "invalid")
     return Evaluation(form, len(form) / 10, len(form) / 10)
 

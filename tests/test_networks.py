@@ -33,10 +33,10 @@ def test_random_networks_have_the_inferred_shape_and_size():
     random, built = np.random.RandomState(1), 0
     while built < 25:
         network = random_network(random, layers=random.randint(1, 7))
-        if not is_valid(network, (20, 20, 3), SMALL.filters):
+        if not is_valid(network, (20, 20, 3)):
             continue
         model = build(network, (20, 20, 3), 4, SMALL)
-        assert merged_shape(model) == shapes(network, (20, 20, 3), SMALL.filters)[-1]
+        assert merged_shape(model) == shapes(network, (20, 20, 3), SMALL.filters_of)[-1]
         assert trainable(model) == costs(network, (20, 20, 3), 4, SMALL).parameters
         built += 1
 

@@ -24,6 +24,7 @@ from nasdmrl.nsc import (
     to_text,
 )
 
+PAPER = Recipe()
 FIGURE_4 = [
     [0, 0, 0, 0, 0],
     [0, 0, 0, 0, 0],
@@ -40,7 +41,7 @@ FIGURE_4 = [
 
 def test_figure_4_shapes():
     network = from_rows(FIGURE_4)
-    assert shapes(network, (84, 84, 3), 32) == [
+    assert shapes(network, (84, 84, 3), PAPER.filters_of) == [
         (84, 84, 3),
         (84, 84, 32),
         (42, 42, 32),
@@ -160,21 +161,23 @@ def test_canonical_form_is_stable_and_keeps_shapes():
         network = random_network(random)
         form = canonical(network)
         assert canonical(form) == form
-        assert is_valid(form, (84, 84, 3), 32) == is_valid(network, (84, 84, 3), 32)
-        if is_valid(form, (84, 84, 3), 32):
-            assert sorted(shapes(form, (84, 84, 3), 32)) == sorted(shapes(network, (84, 84, 3), 32))
+        assert is_valid(form, (84, 84, 3)) == is_valid(network, (84, 84, 3))
+        if is_valid(form, (84, 84, 3)):
+            assert sorted(shapes(form, (84, 84, 3), PAPER.filters_of)) == sorted(
+                shapes(network, (84, 84, 3), PAPER.filters_of)
+            )
 
 
 # --- validity -----------------------------------------------------------------------------------------------
 
 
 def test_vanishing_maps_and_merged_images_are_invalid():
-    assert is_valid(parse("max3 max3 max3 max3"), (84, 84, 3), 32)  # 28, 9, 3, 1
+    assert is_valid(parse("max3 max3 max3 max3"), (84, 84, 3))  # 28, 9, 3, 1
     with pytest.raises(InvalidNetworkError, match="kernel 2 on a map of 1 x 1"):
-        shapes(parse("max3 max3 max3 max3 max2"), (84, 84, 3), 32)
+        shapes(parse("max3 max3 max3 max3 max2"), (84, 84, 3), PAPER.filters_of)
     with pytest.raises(InvalidNetworkError, match="needs two layers"):
-        shapes(parse("conv3 add@0,1"), (84, 84, 3), 32)
-    assert is_valid(parse("max3 max3 max3 max3 conv1"), (84, 84, 3), 32)
+        shapes(parse("conv3 add@0,1"), (84, 84, 3), PAPER.filters_of)
+    assert is_valid(parse("max3 max3 max3 max3 conv1"), (84, 84, 3))
 
 
 # --- costs --------------------------------------------------------------------------------------------------
@@ -198,7 +201,7 @@ def test_parameters_of_the_papers_best_networks(text, classes, size, convolution
     network = parse(text)
     by_hand = sum(k * k * c_in * 32 + 3 * 32 for k, c_in in convolutions)
     by_hand += size * size * 32 * 1024 + 1024 + 1024 * classes + classes
-    assert shapes(network, (84, 84, 3), 32)[-1] == (size, size, 32)
+    assert shapes(network, (84, 84, 3), PAPER.filters_of)[-1] == (size, size, 32)
     assert costs(network, (84, 84, 3), classes, Recipe()).parameters == by_hand
 
 

@@ -1,0 +1,47 @@
+"""The best distinct networks of searches, as the long trainings and Figures 18-21 take them."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nasdmrl.analysis.episodes import read_logs
+from nasdmrl.errors import DataError
+from nasdmrl.nsc import canonical, parse, to_rows, to_text
+
+ORDER = ("reward", "parameters", "seed", "step")
+"""What ranks networks: larger reward; of equal ones fewer parameters, then smaller seed and earlier step."""
+
+
+def ranked(steps: pd.DataFrame) -> pd.DataFrame:
+    """The rows of step logs that met a network best, best network first: one row a canonical network."""
+    trained = steps[steps["status"] == "ok"]
+    forms = {text: to_text(canonical(parse(text))) for text in trained["network"].unique()}
+    in_order = trained.assign(network=trained["network"].map(forms)).sort_values(
+        list(ORDER), ascending=[False, True, True, True], kind="stable"
+    )
+    return in_order.drop_duplicates("network").reset_index(drop=True)
+
+
+def best_network(logs: list[Path], rank: int) -> dict[str, Any]:
+    """What is known of the best (rank 1), second-best, ... network of these searches (see results/README.md).
+
+    Raises `DataError` where the searches found fewer networks than `rank`.
+    """
+    found = ranked(read_logs(logs))
+    if len(found) < rank:
+        raise DataError(f"{logs[0]}: {len(found)} networks were trained, rank {rank} was asked for; search longer")
+    row = found.iloc[rank - 1]
+    network = parse(row["network"])
+    whole = {name: int(row[name]) for name in ("parameters", "flops", "seed", "step")}
+    return {
+        "rank": rank,
+        "experiment": logs[0].parts[-5] if len(logs[0].parts) >= 5 else "",
+        "method": row["method"],
+        "dataset": row["dataset"],
+        "network": row["network"],
+        "rows": to_rows(network, len(network)).tolist(),
+        "reward": float(row["reward"]),
+        "accuracy": float(row["accuracy"]),
+        **whole,
+    }

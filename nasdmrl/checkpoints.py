@@ -1,0 +1,51 @@
+"""Checkpoints of a long training: everything that the next epoch depends on, in one file of plain arrays."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nasdmrl.errors import NasdmrlError
+from nasdmrl.files import atomic_path
+
+Row = dict[str, Any]
+
+
+class CheckpointError(NasdmrlError):
+    """A checkpoint is damaged, or was made with other settings."""
+
+
+def save_checkpoint(path: Path | str, variables: Sequence[Any], rows: list[Row], settings: dict[str, Any]) -> None:
+    """Write TensorFlow variables, the rows of the finished epochs and what they were made with, in one step."""
+    texts = {"rows": np.array(json.dumps(rows)), "settings": np.array(json.dumps(settings))}
+    arrays = {f"variable{number}": variable.numpy() for number, variable in enumerate(variables)}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **texts, **arrays)
+
+
+def load_checkpoint(path: Path | str, variables: Sequence[Any], settings: dict[str, Any]) -> list[Row]:
+    """Fill `variables` from a checkpoint and return its rows; without a checkpoint, an empty list.
+
+    Raises `CheckpointError` for a damaged file, and for settings that differ: it names them.
+    """
+    if not Path(path).exists():
+        return []
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            _check_settings(path, json.loads(str(file["settings"])), settings)
+            for number, variable in enumerate(variables):
+                variable.assign(file[f"variable{number}"])
+            return json.loads(str(file["rows"]))
+    except CheckpointError:
+        raise
+    except Exception as error:  # zip, NumPy and JSON each have their own for a damaged file
+        raise CheckpointError(f"{path}: the checkpoint is damaged ({error}); delete it to start anew") from error
+
+
+def _check_settings(path: Path | str, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    differing = sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
+    if differing:
+        values = ", ".join(f"{key} {found.get(key)} instead of {expected.get(key)}" for key in differing)
+        raise CheckpointError(f"{path}: the checkpoint was made with {values}; delete it to start anew")

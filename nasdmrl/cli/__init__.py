@@ -1,0 +1,16 @@
+"""The command line, `nasdmrl`."""
+
+import sys
+
+from nasdmrl.cli import data, networks, outputs, searches  # noqa: F401 (they register their commands)
+from nasdmrl.cli.options import app
+from nasdmrl.errors import NasdmrlError
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is one message and exit code 1."""
+    try:
+        app()
+    except (NasdmrlError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)

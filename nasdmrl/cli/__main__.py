@@ -1,0 +1,5 @@
+"""`python -m nasdmrl.cli` is `nasdmrl`."""
+
+from nasdmrl.cli import main
+
+main()

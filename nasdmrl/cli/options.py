@@ -1,0 +1,74 @@
+"""What commands share: the application, their options, and the checks of what a person has typed."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nasdmrl.errors import NasdmrlError
+
+DESCRIPTION = "The command line: each command is one job of the workflow, or one question of a person."
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=DESCRIPTION)
+
+DEFAULT_CONFIG = "config/quick.yaml"
+DEFAULT_STORE = Path("results/store")
+DEFAULT_DATA = Path("results/data")
+
+DatasetName = Annotated[str, typer.Argument(help="omniglot, vgg_flower, dtd, aircraft, cu_birds or traffic_sign.")]
+NetworkText = Annotated[str, typer.Argument(help="Such as 'conv3 conv3 max2' or 'conv3 conv5@0 add@1,2'.")]
+Logs = Annotated[list[Path], typer.Argument(help="Step logs, METHOD/DATASET/seedSEED/steps.csv.")]
+TableOutput = Annotated[Path, typer.Option("--output", help="Where the table goes (CSV).")]
+ConfigOption = Annotated[str, typer.Option("--config", help="YAML file of a scale, or JSON text of some sections.")]
+ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads of TensorFlow.")]
+StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the EvaluationStore.")]
+DataOption = Annotated[Path, typer.Option("--data", help="The workflow's data folder.")]
+ImagesOption = Annotated[
+    Path | None, typer.Option("--images", help="Decoded images; by default those of the workflow.")
+]
+
+
+def one_of(kind: str, value: str, known: list[str]) -> str:
+    """`value`; raises `NasdmrlError` where it is not known."""
+    if value not in known:
+        raise NasdmrlError(f"unknown {kind} `{value}`; known are {', '.join(known)}")
+    return value
+
+
+def known_dataset(dataset: str) -> str:
+    """`dataset`; raises `NasdmrlError` where it is none of the paper's."""
+    from nasdmrl.datasets import DATASETS
+
+    return one_of("dataset", dataset, list(DATASETS))
+
+
+def images_folder(dataset: str, data: Path = DEFAULT_DATA) -> Path:
+    """Where the workflow puts a dataset's decoded images."""
+    return data / dataset / "images"
+
+
+def load_images(dataset: str, images: Path | None):
+    """A dataset's decoded images, `ImageData`; raises `NasdmrlError` where the folder holds another's."""
+    from nasdmrl.data.images import load
+
+    data = load(images or images_folder(known_dataset(dataset)))
+    if data.name != known_dataset(dataset):
+        raise NasdmrlError(f"{images}: holds the images of {data.name}, not of {dataset}")
+    return data
+
+
+def network_text(argument: str) -> str:
+    """A network's text: as typed, or from a file that `nasdmrl best` wrote."""
+    if not argument.endswith(".json"):
+        return argument
+    try:
+        return json.loads(Path(argument).read_text(encoding="utf-8"))["network"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise NasdmrlError(f"{argument}: expected a file that `nasdmrl best` wrote ({error!r})") from error
+
+
+def start(threads: int = 1) -> None:
+    """Start TensorFlow, deterministic."""
+    from nasdmrl.runtime import start_tensorflow
+
+    start_tensorflow(threads)

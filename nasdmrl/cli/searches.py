@@ -1,0 +1,123 @@
+"""Commands that search, and that read what was found."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nasdmrl.cli.options import (
+    DEFAULT_CONFIG,
+    DEFAULT_DATA,
+    DEFAULT_STORE,
+    ConfigOption,
+    DataOption,
+    DatasetName,
+    ImagesOption,
+    Logs,
+    StoreOption,
+    TableOutput,
+    ThreadsOption,
+    app,
+    images_folder,
+    load_images,
+    one_of,
+    start,
+)
+from nasdmrl.errors import NasdmrlError
+
+
+@app.command()
+def search(
+    method: Annotated[str, typer.Argument(help="meta_a2c, dqn or random_search.")],
+    dataset: DatasetName,
+    output: Annotated[
+        Path, typer.Option(help="The step log (CSV); progress.csv and policy/ of a learner go beside it.")
+    ],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the trial, t_max.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the agent.")] = 1024,
+    policy: Annotated[Path | None, typer.Option(help="Folder of a saved policy to start from.")] = None,
+    fixed: Annotated[bool, typer.Option("--fixed", help="Keep the policy's weights as they are (Exp. 2a).")] = False,
+    space: Annotated[str, typer.Option(help="chain or multi_branch (Exp. 3).")] = "chain",
+    sigma: Annotated[float, typer.Option(min=0, help="Factor of a shifting action's reward (Section 4).")] = 0.0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    images: ImagesOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    threads: ThreadsOption = 1,
+) -> None:
+    """Let an agent search on a dataset (Algorithm 1). Killed, it goes on from the store when called again."""
+    from nasdmrl.actions import SPACES
+    from nasdmrl.agents import METHODS
+
+    one_of("method", method, list(METHODS))
+    one_of("space", space, list(SPACES))
+    _check_policy_options(method, policy, fixed)
+    from nasdmrl.agents.policy_files import Spaces
+    from nasdmrl.config import load
+    from nasdmrl.search import run_search
+
+    settings, data = load(config), load_images(dataset, images)
+    start(threads)
+    from nasdmrl.agents.factory import make_agent
+
+    env = _environment(settings, data, store, space, sigma)
+    agent = make_agent(method, Spaces.of(env), seed, steps, settings, learning=not fixed, space=space)
+    history = agent.load(policy) if policy else []
+    run_search(agent, env, steps, output, f"{method} on {dataset}")
+    if method != "random_search" and not fixed:
+        _keep_learned(agent, output.parent, [*history, {"dataset": dataset, "steps": steps, "seed": seed}])
+
+
+def _environment(settings, data, store: Path, space: str, sigma: float):
+    from nasdmrl.env import NASEnv
+    from nasdmrl.evaluation import Evaluator
+    from nasdmrl.store import EvaluationStore
+
+    evaluator = Evaluator(data, settings.recipe(space), EvaluationStore(store), settings.environment)
+    return NASEnv(evaluator, space, settings.environment.max_layers, settings.max_actions(space), sigma)
+
+
+def _check_policy_options(method: str, policy: Path | None, fixed: bool) -> None:
+    if policy and method == "random_search":
+        raise NasdmrlError("random_search has no policy; leave out --policy")
+    if fixed and (method != "meta_a2c" or not policy):
+        raise NasdmrlError("--fixed keeps a saved policy of meta_a2c as it is; name it with --policy")
+
+
+def _keep_learned(agent, folder: Path, history: list[dict]) -> None:
+    from nasdmrl.provenance import commit
+    from nasdmrl.search import write_progress
+
+    history[-1]["commit"] = commit()
+    write_progress(agent, folder / "progress.csv")
+    agent.save(folder / "policy", history)
+
+
+@app.command()
+def best(
+    logs: Logs,
+    output: Annotated[Path, typer.Option(help="Where the network goes (JSON).")],
+    rank: Annotated[int, typer.Option(min=1, help="1 for the best network, 2 for the second-best, ...")] = 1,
+) -> None:
+    """Write the best, or second-best, ... distinct network that searches have met."""
+    from nasdmrl.analysis.best import best_network
+    from nasdmrl.files import write_json
+
+    found = best_network(logs, rank)
+    write_json(output, found)
+    print(f"{output}: {found['network']}, reward {found['reward']:.4f}")
+
+
+@app.command()
+def summary(
+    logs: Logs, output: TableOutput, data: DataOption = DEFAULT_DATA, config: ConfigOption = DEFAULT_CONFIG
+) -> None:
+    """Write one row a search: its best network, and how its rewards spread beside chance."""
+    from nasdmrl.analysis.episodes import read_logs
+    from nasdmrl.analysis.tables import search_summary, write_table
+    from nasdmrl.config import load
+    from nasdmrl.data.images import load as load_decoded
+    from nasdmrl.provenance import provenance
+
+    steps = read_logs(logs)
+    classes = {name: load_decoded(images_folder(name, data)).n_classes for name in steps["dataset"].unique()}
+    write_table(search_summary(steps, classes), output, provenance(load(config)))
