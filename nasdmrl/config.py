@@ -303,8 +303,8 @@ class Config(Section):
 
     def long_recipe(self, repeat: int) -> LongRecipe:
         """The recipe of a long training, D2 and D5 applied; `repeat` is its seed (Sections 7 and 9)."""
-        same = ("epochs", "dense_units", "learning_rate", "decay_factor", "decay_steps", "vgg_filters")
-        changes = {name: getattr(self.exp2, name) for name in same}
+        same = {name for name in LongRecipe.model_fields if name in Experiment2.model_fields}
+        changes = self.exp2.model_dump(include=same)
         filters = 16 if self.released("D5") else self.exp2.first_filters
         return LongRecipe(**{**self.recipe().model_dump(), **changes, "filters": filters, "seed": repeat})
 
@@ -313,9 +313,15 @@ class Config(Section):
         changes = {"update_steps": self.exp3.update_steps} if space == "multi_branch" else {}
         return self.meta_a2c.model_copy(update=changes)
 
-    def subset(self, *sections: str) -> str:
-        """These keys as JSON: what a job's `params` hold and `load` reads back."""
-        return json.dumps(self.model_dump(mode="json", include=set(sections)), sort_keys=True)
+    def subset(self, *keys: str) -> str:
+        """These keys (`seeds`, or `exp2.epochs`) as JSON: what a job's `params` hold and `load` reads back."""
+        chosen: dict[str, Any] = {}
+        for section, _, name in (key.partition(".") for key in keys):
+            if name and chosen.get(section, set()) is not True:
+                chosen.setdefault(section, set()).add(name)
+            elif not name:
+                chosen[section] = True
+        return json.dumps(self.model_dump(mode="json", include=chosen), sort_keys=True)
 
 
 def load(source: str | Path) -> Config:

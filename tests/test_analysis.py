@@ -9,7 +9,8 @@ from PIL import Image
 
 from nasdmrl.agents import METHODS
 from nasdmrl.analysis.episodes import binned, episodes, read_logs
-from nasdmrl.analysis.plots import METHOD_STYLES, curve_panel, save
+from nasdmrl.analysis.plots import curve_panel, save
+from nasdmrl.analysis.styles import styles_of
 from nasdmrl.analysis.tables import read_table, search_summary, write_table
 from nasdmrl.config import Config
 from nasdmrl.errors import DataError, NasdmrlError
@@ -64,8 +65,10 @@ def test_logs_elsewhere_are_refused(tmp_path):
 
 
 def test_every_method_has_a_style_of_its_own():
-    assert METHODS.keys() == METHOD_STYLES.keys()
-    assert len({style["color"] for style in METHOD_STYLES.values()}) == len(METHODS)
+    styles = styles_of(METHODS)
+    assert list(styles) == list(METHODS)
+    for part in ("color", "marker", "hatch"):
+        assert len({getattr(style, part) for style in styles.values()}) == len(METHODS)
 
 
 def test_figure_shows_and_holds_its_provenance(log, tmp_path):
@@ -76,7 +79,7 @@ def test_figure_shows_and_holds_its_provenance(log, tmp_path):
     assert any("scale: quick" in text.get_text() for text in figure.texts)
     (axes,) = figure.axes
     assert axes.get_ylabel() == "Episode length (steps)"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Random search"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Random search"]
     assert axes.lines[0].get_ydata().tolist() == [1.5, 3.0]
     assert json.loads(Image.open(tmp_path / "fig.png").text["Description"]) == stamp
     assert re.search(rb"/Keywords.*commit", (tmp_path / "fig.pdf").read_bytes(), re.DOTALL)

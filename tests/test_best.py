@@ -36,7 +36,7 @@ def test_equal_rewards_rank_by_size_then_seed_and_step(logs):
     assert best == {
         "rank": 1,
         "experiment": "exp2",
-        "method": "meta_a2c",
+        "subject": "aircraft",
         "dataset": "aircraft",
         "network": "conv1",
         "rows": [[1, 1, 1, 0, 0]],

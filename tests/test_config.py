@@ -173,6 +173,7 @@ def test_deviations_of_the_agent():
 
 def test_multi_branch_space_has_its_own_batch_and_actions():
     assert (Config().recipe("multi_branch").batch_size, Config().max_actions("multi_branch")) == (64, 20)
+    assert (Config().meta_settings().update_steps, Config().meta_settings("multi_branch").update_steps) == (5, 10)
 
 
 def test_subset_reads_back():
@@ -181,3 +182,10 @@ def test_subset_reads_back():
     assert again.early_stop == config.early_stop
     assert again.fidelity == "released"
     assert again.plots.dpi == Config().plots.dpi
+
+
+def test_subset_takes_single_keys():
+    config = from_dict({"exp2": {"epochs": 3, "repeats": 9}, "scale": "mine"}, "here")
+    kept = json.loads(config.subset("exp2.epochs", "exp2.dense_units", "scale"))
+    assert kept == {"exp2": {"epochs": 3, "dense_units": 4096}, "scale": "mine"}
+    assert json.loads(config.subset("exp2.epochs", "exp2")) == json.loads(config.subset("exp2"))

@@ -36,6 +36,8 @@ evaluator = Evaluator(stripes(), recipe, EvaluationStore(sys.argv[2]))
 run_search(RandomSearch(8, 7), NASEnv(evaluator), 40, sys.argv[3])
 """
 
+SHIFTS = {"p1 up", "p1 down", "p2 up", "p2 down"}
+
 
 def rows(log):
     with open(log, newline="") as file:
@@ -147,6 +149,32 @@ def test_every_kind_of_search_goes_on_byte_for_byte(kind, images, tmp_path):
     assert [str(path.relative_to("out")) for path in files] == sorted([*learned, "steps.csv"])
     for name in learned:
         assert (calm / "out" / name).read_bytes() == (killed / "out" / name).read_bytes()
+
+
+def check_multi_branch_log(log, sigma):
+    """What a log of the multi-branch space shows of Sections 3 and 4."""
+    steps = rows(log)
+    usable = [row for row in steps if row["status"] == "ok"]
+    # Additions and concatenations are built and scored, and are more than a chain.
+    for word in ("add@", "concat@"):
+        merged = [row for row in usable if word in row["network"]]
+        assert any(float(row["accuracy"]) > 0 for row in merged)
+        assert {row["multi_branch"] for row in merged} == {"1"}
+    assert {row["multi_branch"] for row in usable} == {"0", "1"}
+    # A pointer out of bounds ends the episode with reward 0.
+    outside = [row for row in steps if row["status"] == "out_of_bounds"]
+    assert {(row["reward"], row["episode_end"], row["valid"]) for row in outside} == {("0.0", "1", "0")}
+    assert all(row["action_name"] in SHIFTS for row in outside)
+    # Sigma scales the reward of every shifting action and of no other.
+    assert any(row["action_name"] in SHIFTS and float(row["accuracy"]) > 0 for row in usable)
+    for row in usable:
+        assert float(row["reward"]) == float(row["accuracy"]) * (sigma if row["action_name"] in SHIFTS else 1)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.1])
+def test_multi_branch_log_shows_sections_3_and_4(tmp_path, sigma):
+    run_search(RandomSearch(14, 3), NASEnv(table, "multi_branch", max_actions=20, sigma=sigma), 300, tmp_path / "s.csv")
+    check_multi_branch_log(tmp_path / "s.csv", sigma)
 
 
 def test_failed_search_leaves_no_log(tmp_path):

@@ -6,21 +6,29 @@ import re
 import subprocess
 from pathlib import Path
 
+import pandas as pd
+import pytest
 from test_data import REAL
+from test_search import check_multi_branch_log
 
+from nasdmrl.analysis.items import TABLES, figures
 from nasdmrl.analysis.tables import read_table
-from nasdmrl.config import ARCHIVES_VARIABLE
+from nasdmrl.config import ARCHIVES_VARIABLE, Config
 from nasdmrl.data.standins import CLASSES
 
 SHORT = "{omniglot: 5, vgg_flower: 5, dtd: 5}"
 SHORTER = [
     f"exp1={{meta_a2c: {SHORT}, dqn: {SHORT}, random_search: {{omniglot: 5, vgg_flower: 5, dtd: 40}}}}",
-    "exp2={evaluation_steps: 4}",
+    "exp2={evaluation_steps: 4, epochs: 1}",
+    "exp3={steps: 40}",
+    "appendix_a={steps: 4}",
     "dqn={learning_starts: 2}",
 ]
-SEARCHES = {"random_search", "dqn", "meta_a2c", "evaluate_policy"}
+SEARCHES = {"random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study"}
+FIGURES = {"figures_exp1", "figures_exp2", "figures_exp3", "figures_appendix_a"}
+FROM_LOGS = {*FIGURES, "running_times", "search_summary", "claims", "report"}
 CHAIN, UNSEEN = ("omniglot", "vgg_flower", "dtd"), ("aircraft", "cu_birds")
-PANELS = [f"results/figures/fig09{panel}.{kind}" for panel in "abcdefghi" for kind in ("pdf", "png")]
+ALL = (*CHAIN, *UNSEEN, "traffic_sign")
 
 
 def snakemake(root, folder, *arguments, archives=None, config=()):
@@ -53,41 +61,96 @@ def check_policies(folder):
         assert [line.split(",")[0] for line in progress[1:]] == ["5"]
 
 
-def check_outputs(folder):
-    for panel in PANELS:
-        assert (folder / panel).stat().st_size > 1000
-    assert (folder / "results/notebooks/exp1.ipynb").exists()
+def read(folder, name):
+    return read_table(folder / f"results/{name}.csv")
+
+
+def check_searches(folder, hardness):
     runs = {}
-    for experiment in ("exp1", "exp2"):
-        summary = read_table(folder / f"results/{experiment}/summary.csv")
+    for experiment in ("exp1", "exp2", "exp3", "appendix_a"):
+        summary = read(folder, f"{experiment}/summary")
         runs |= {(experiment, row["method"], row["dataset"]): row["steps"] for _, row in summary.iterrows()}
     assert runs == {
         **{("exp1", method, dataset): 5 for method in ("meta_a2c", "dqn") for dataset in CHAIN},
         **{("exp1", "random_search", dataset): steps for dataset, steps in zip(CHAIN, (5, 5, 40), strict=True)},
         **{("exp2", method, dataset): 4 for method in ("meta_a2c", "random_search") for dataset in UNSEEN},
+        **{("exp3", f"sigma{sigma}", "omniglot"): 40 for sigma in (0.0, 0.1)},
+        **{("appendix_a", "meta_a2c", dataset): 4 for dataset in hardness},
     }
     check_policies(folder / "results/exp1")
+    for sigma in (0.0, 0.1):
+        check_multi_branch_log(folder / f"results/exp3/sigma{sigma}/omniglot/seed1024/steps.csv", sigma)
     # Random search's rewards spread, so that there is something to learn; textures are the hardest to tell apart.
-    table = read_table(folder / "results/exp1/summary.csv").set_index(["method", "dataset"])
+    table = read(folder, "exp1/summary").set_index(["method", "dataset"])
     textures = table.loc[("random_search", "dtd")]
     assert textures["best_reward"] >= 3 * textures["chance"]
     assert textures["best_reward"] >= textures["median_reward"] + 0.1
 
 
+def check_long_trainings(folder):
+    """Table 6 is made of the last epochs, and its networks are the two best distinct ones of the policy's log."""
+    table = read(folder, "exp2/table").set_index(["dataset", "network"])
+    assert len(table) == 6
+    for dataset in UNSEEN:
+        steps = pd.read_csv(folder / f"results/exp2/meta_a2c/{dataset}/seed1024/steps.csv")
+        best, second = (
+            json.loads((folder / f"results/exp2/best/{dataset}/best{rank}.json").read_text()) for rank in (1, 2)
+        )
+        assert best["network"] != second["network"]
+        assert best["reward"] == steps["reward"].max() >= second["reward"]
+        row = table.loc[(dataset, "best at early stop")]
+        logs = [folder / f"results/exp2/long/{dataset}/best1/repeat{repeat}/epochs.csv" for repeat in (0, 1)]
+        first, other = (100 * pd.read_csv(log)["accuracy"].iloc[-1] for log in logs)
+        assert row["mean_percent"] == pytest.approx((first + other) / 2, abs=1e-3)
+        assert row["two_sd"] == pytest.approx(2 * abs(first - other) / 2**0.5, abs=1e-3)  # the sample's sd of two
+        assert (row["layers"], row["n"], row["epochs"]) == (best["network"], 2, 1)
+
+
+def check_outputs(folder, hardness):
+    for item in figures(Config()):
+        for kind in ("pdf", "png"):
+            assert (folder / f"results/figures/{item.name}.{kind}").stat().st_size > 1000
+    for item in TABLES:
+        for kind in ("csv", "md", "tex"):
+            assert (folder / f"results/tables/{item.name}.{kind}").stat().st_size > 100
+    check_searches(folder, hardness)
+    check_long_trainings(folder)
+    claims = read(folder, "claims").set_index("claim")
+    assert list(claims.index) == [f"C{number}" for number in range(1, 8)]
+    assert "not run" not in set(claims["verdict"])
+    assert "this run cannot decide the paper's claim" in claims.loc["C1", "caveat"]
+    assert (folder / "results/report.html").stat().st_size > 100_000
+    for name in ("exp1", "exp2", "exp3", "appendix_a"):
+        assert (folder / f"results/notebooks/{name}.ipynb").exists()
+    assert not list(folder.glob("results/checkpoints/*/*/*"))
+
+
 def test_standins_end_to_end(root, tmp_path):
     result = snakemake(root, tmp_path, "all")
     assert result.returncode == 0, result.stderr
-    check_outputs(tmp_path)
-    table = read_table(tmp_path / "results/tables/table3.csv")
+    check_outputs(tmp_path, ALL)
+    table = read(tmp_path, "tables/table8")
     assert (table["classes"] == CLASSES).all()
     assert "stand-ins, not the paper's images" in (tmp_path / "results/tables/table3.csv").read_text()
 
     assert planned(snakemake(root, tmp_path, "-n", "all")) == set()
     training = planned(snakemake(root, tmp_path, "-n", "all", config=["early_stop={epochs: 3}"]))
-    assert training == {*SEARCHES, "figure_9", "search_summary"}
-    assert planned(snakemake(root, tmp_path, "-n", "all", config=["plots={dpi: 100}"])) == {"figure_9"}
+    assert training == {*SEARCHES, "best_network", "long_training", "table6", *FROM_LOGS}
+    assert planned(snakemake(root, tmp_path, "-n", "all", config=["plots={dpi: 100}"])) == {
+        *FIGURES,
+        "claims",
+        "report",
+    }
     learner = planned(snakemake(root, tmp_path, "-n", "all", config=["meta_a2c={discount: 0.8}"]))
-    assert learner == {"meta_a2c", "evaluate_policy", "figure_9", "search_summary"}
+    assert not learner & {"random_search", "dqn", "decode"}
+    assert {"meta_a2c", "evaluate_policy", "multi_branch", "hardness_study"} <= learner
+    long = SHORTER[1].replace("epochs: 1", "epochs: 1, decay_steps: 50")
+    assert planned(snakemake(root, tmp_path, "-n", "all", config=[long])) == {
+        "long_training",
+        "table6",
+        "claims",
+        "report",
+    }
     # A deleted result comes back without training anything.
     log = tmp_path / "results/exp1/random_search/dtd/seed1024/steps.csv"
     before, store = log.read_text(), sorted(tmp_path.glob("results/store/*"))
@@ -102,9 +165,15 @@ def test_standins_end_to_end(root, tmp_path):
 def test_genuine_images_end_to_end(root, tmp_path, real_archives):
     result = snakemake(root, tmp_path, "all", archives=real_archives)
     assert result.returncode == 0, result.stderr
-    check_outputs(tmp_path)
-    table = read_table(tmp_path / "results/tables/table3.csv").set_index("dataset")
+    there = (real_archives / "GTSRB_Final_Training_Images.zip").exists()
+    check_outputs(tmp_path, ALL if there else ALL[:-1])
+    table = read(tmp_path, "tables/table3").set_index("dataset")
     assert {name: (row["classes"], row["images"]) for name, row in table.iterrows()} == REAL
+    # The dataset whose archive is missing has a row that says so.
+    last = {
+        name: read(tmp_path, f"tables/{name}").set_index("dataset").loc["traffic_sign"] for name in ("table8", "table9")
+    }
+    assert (last["table8"]["classes"] == "missing") == (last["table9"]["as_trained"] == "missing") == (not there)
 
 
 def test_bad_configuration_is_one_clear_message(root, tmp_path):
@@ -125,21 +194,20 @@ def test_damaged_archive_stops_with_its_message(root, tmp_path, standins):
     assert not (tmp_path / "results/data/dtd/records").exists()
 
 
-# Section 7 of the paper: method, dataset, t_max.
+# Section 7 of the paper: experiment, dataset, method or sigma, t_max.
 PAPER_SEARCHES = {
-    ("meta_a2c", "omniglot", 8000),
-    ("meta_a2c", "vgg_flower", 7000),
-    ("meta_a2c", "dtd", 7000),
-    ("dqn", "omniglot", 6500),
-    ("dqn", "vgg_flower", 5500),
-    ("dqn", "dtd", 7000),
-    ("random_search", "omniglot", 6500),
-    ("random_search", "vgg_flower", 5500),
-    ("random_search", "dtd", 7000),
-    ("meta_a2c", "aircraft", 2000),
-    ("meta_a2c", "cu_birds", 2000),
-    ("random_search", "aircraft", 2000),
-    ("random_search", "cu_birds", 2000),
+    ("exp1", "omniglot", "meta_a2c", 8000),
+    ("exp1", "vgg_flower", "meta_a2c", 7000),
+    ("exp1", "dtd", "meta_a2c", 7000),
+    ("exp1", "omniglot", "dqn", 6500),
+    ("exp1", "vgg_flower", "dqn", 5500),
+    ("exp1", "dtd", "dqn", 7000),
+    ("exp1", "omniglot", "random_search", 6500),
+    ("exp1", "vgg_flower", "random_search", 5500),
+    ("exp1", "dtd", "random_search", 7000),
+    *(("exp2", dataset, method, 2000) for dataset in UNSEEN for method in ("meta_a2c", "random_search")),
+    *(("exp3", "omniglot", sigma, 20000) for sigma in ("sigma0.0", "sigma0.1")),
+    *(("appendix_a", dataset, "meta_a2c", 200) for dataset in ALL),
 }
 
 
@@ -147,14 +215,58 @@ def test_paper_scale_plans_the_jobs_of_section_7(root, tmp_path):
     command = ["snakemake", "-n", "all", "--printshellcmds", "--snakefile", f"{root}/workflow/Snakefile"]
     command += ["--directory", str(tmp_path), "--configfile", f"{root}/config/paper.yaml"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    jobs = re.findall(r"nasdmrl search (\w+) (\w+) --seed 1024 --steps (\d+)", text)
-    assert len(jobs) == len(PAPER_SEARCHES)
-    assert {(method, dataset, int(steps)) for method, dataset, steps in jobs} == PAPER_SEARCHES
-    assert text.count("--fixed") == 2
-    documented = re.findall(
-        r"^\| (\w+) \| `(\w+)` \| (\d+) \|", (root / "docs/experiments.md").read_text(), re.MULTILINE
+    jobs = re.findall(
+        r"nasdmrl search \w+ \w+ --seed 1024 --steps (\d+) .*--output results/(\w+)/([\w.]+)/(\w+)/seed1024/", text
     )
-    assert {(method, dataset, int(steps)) for dataset, method, steps in documented} == PAPER_SEARCHES
+    assert len(jobs) == len(PAPER_SEARCHES) == 21
+    assert {(experiment, dataset, method, int(steps)) for steps, experiment, method, dataset in jobs} == PAPER_SEARCHES
+    assert text.count("--fixed") == 2
+    assert text.count("--space multi_branch") == 2
+    long = re.findall(r"nasdmrl retrain (\w+) results/exp2/best/\1/(best[12]).json --repeat ([0-4])", text)
+    assert len(set(long)) == 2 * 2 * 5
+    assert len(set(re.findall(r"nasdmrl retrain (\w+) vgg19_cut --repeat ([0-4])", text))) == 2 * 5
+    page = (root / "docs/experiments.md").read_text()
+    documented = re.findall(r"^\| `(\w+)` \| (\w+) \| `([\w.]+)` \| (\d+) \|", page, re.MULTILINE)
+    assert {(*row[:3], int(row[3])) for row in documented} == PAPER_SEARCHES
+
+
+def titles(figure, letters):
+    return [f"Figure {figure} {letter}" for letter in letters]
+
+
+# Rows of Section 8's table, and the targets that each asks for. It gives the drawings no letters.
+SECTION_8 = {
+    "Fig. 9 a-i": titles(9, "abcdefghi"),
+    "Fig. 10": ["Figure 10"],
+    "Fig. 11": ["Figure 11"],
+    "Table 4": ["Table 4"],
+    "Fig. 12 a-f": titles(12, "abcdef"),
+    "Fig. 13": ["Figure 13"],
+    "Table 5": ["Table 5"],
+    "Table 6": ["Table 6"],
+    "Fig. 14 a-c": titles(14, "abc"),
+    "Table 7": ["Table 7"],
+    "Fig. 15 a, b": titles(15, "ab"),
+    "Fig. 16": ["Figure 16"],
+    "Fig. 17 a, b, Table 9": [*titles(17, "ab"), "Table 9"],
+    "Tables 3, 8": ["Table 3", "Table 8"],
+    "Fig. 18-21": [*titles(18, "abc"), *titles(19, "ab"), *titles(20, "ab"), *titles(21, "ab")],
+}
+
+
+def test_items_are_those_of_section_8(root):
+    page = (root / "docs/paper.md").read_text()
+    rows = re.findall(r"^\| ((?:Fig\.|Tables?) [^|]+) \|", page[page.index("## 8") :], re.MULTILINE)
+    assert rows == list(SECTION_8)
+    found = [item.title for item in (*figures(Config()), *TABLES)]
+    assert sorted(found) == sorted(title for row in SECTION_8.values() for title in row)
+
+
+def test_table6_alone_builds_what_it_needs(root, tmp_path):
+    result = snakemake(root, tmp_path, "-n", "results/exp2/table.csv")
+    jobs = planned(result)
+    assert {"long_training", "best_network", "evaluate_policy", "meta_a2c", "table6"} <= jobs
+    assert not jobs & {"dqn", "random_search", "multi_branch", "hardness_study", *FIGURES, "report"}
 
 
 def test_several_seeds_are_several_chains(root, tmp_path):
@@ -165,6 +277,8 @@ def test_several_seeds_are_several_chains(root, tmp_path):
         "dqn": 6,
         "meta_a2c": 6,
         "evaluate_policy": 4,
+        "multi_branch": 4,
+        "hardness_study": 12,
     }
 
 
@@ -173,4 +287,4 @@ def test_reduced_scale_plans_without_error(root, tmp_path):
     assert {"draw_standins", "convert", "decode", *SEARCHES} <= planned(result)
     command = ["snakemake", "-n", "all", "--snakefile", f"{root}/workflow/Snakefile", "--directory", str(tmp_path)]
     reduced = subprocess.run([*command, "--configfile", f"{root}/config/reduced.yaml"], capture_output=True, text=True)
-    assert {"download", "convert", "decode", *SEARCHES, "figure_9"} <= planned(reduced)
+    assert {"download", "convert", "decode", *SEARCHES, *FIGURES} <= planned(reduced)

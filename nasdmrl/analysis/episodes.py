@@ -1,10 +1,13 @@
-"""Step logs to episodes, and episodes to the points of a curve (Section 8)."""
+"""Step logs to episodes, points of a curve, shares of actions and networks met (Section 8)."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from nasdmrl.actions import MULTI_BRANCH, SPACES
+from nasdmrl.analysis.styles import in_order, sigma_of
+from nasdmrl.env import OUT_OF_BOUNDS
 from nasdmrl.errors import DataError
 
 RUN = ["method", "dataset", "seed"]
@@ -14,6 +17,11 @@ METRICS = {
     "accumulated_reward": "Accumulated reward of an episode",
 }
 """Per-episode measures of Figures 9, 12 and 14, with their axis labels."""
+MULTI_BRANCH_NETWORKS = "multi_branch_networks"
+"""Per-episode measure of Figure 15 b: see `multi_branch_counts`."""
+
+
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 def read_logs(paths: Iterable[Path | str]) -> pd.DataFrame:
@@ -21,18 +29,41 @@ def read_logs(paths: Iterable[Path | str]) -> pd.DataFrame:
 
     Raises `DataError` where a log is missing or not at such a place.
     """
-    frames = [_read_log(Path(path)) for path in paths]
+    return _read_all(paths, "step log", "steps.csv")
+
+
+def read_progress(paths: Iterable[Path | str]) -> pd.DataFrame:
+    """Progress of learning agents as one table, from `.../METHOD/DATASET/seedSEED/progress.csv` (Figures 10, 15 a).
+
+    One row an update of an agent; columns that another kind of agent writes are empty. Raises `DataError` where a
+    file is missing or not at such a place.
+    """
+    return _read_all(paths, "progress file", "progress.csv")
+
+
+def _read_all(paths: Iterable[Path | str], kind: str, name: str) -> pd.DataFrame:
+    frames = [_read_run(Path(path), kind, name) for path in paths]
     if not frames:
-        raise DataError("no step log was given; run a search first, for instance `snakemake all`")
+        raise DataError(f"no {kind} was given; run a search first, for instance `snakemake all`")
     return pd.concat(frames, ignore_index=True)
 
 
-def _read_log(path: Path) -> pd.DataFrame:
+def _read_run(path: Path, kind: str, name: str) -> pd.DataFrame:
     try:
         method, dataset, seed = path.parts[-4:-1]
-        return pd.read_csv(path).assign(method=method, dataset=dataset, seed=int(seed.removeprefix("seed")))
+        return _read_rows(path).assign(method=method, dataset=dataset, seed=int(seed.removeprefix("seed")))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: expected a step log METHOD/DATASET/seedSEED/steps.csv ({error})") from error
+        raise DataError(f"{path}: expected a {kind} METHOD/DATASET/seedSEED/{name} ({error})") from error
+
+
+def _read_rows(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except pd.errors.EmptyDataError:  # a trial shorter than one update
+        return pd.DataFrame({"step": []})
+
+
+# --- episodes -----------------------------------------------------------------------------------------------
 
 
 def episodes(steps: pd.DataFrame) -> pd.DataFrame:
@@ -40,6 +71,18 @@ def episodes(steps: pd.DataFrame) -> pd.DataFrame:
     by_episode = steps.groupby([*RUN, "episode"], sort=False)["reward"]
     measures = by_episode.agg(best_reward="max", length="size", accumulated_reward="sum")
     return measures.reset_index()
+
+
+def multi_branch_counts(steps: pd.DataFrame) -> pd.DataFrame:
+    """One row an episode of each run: how many valid multi-branch networks it made (Figure 15 b).
+
+    Counted are the steps that add a layer (a terminal row is one) and leave a valid network of more than one chain;
+    shifting a pointer makes no new network. Column `multi_branch_networks`.
+    """
+    shifts = [action.name for action in MULTI_BRANCH if action.is_shift]
+    made = (steps["valid"] == 1) & (steps["multi_branch"] == 1) & ~steps["action_name"].isin(shifts)
+    counted = steps.assign(**{MULTI_BRANCH_NETWORKS: made.astype(int)})
+    return counted.groupby([*RUN, "episode"], sort=False)[MULTI_BRANCH_NETWORKS].sum().reset_index()
 
 
 def binned(table: pd.DataFrame, metric: str, bin_episodes: int) -> pd.DataFrame:
@@ -57,3 +100,48 @@ def binned(table: pd.DataFrame, metric: str, bin_episodes: int) -> pd.DataFrame:
         n=(metric, "size"),
     )
     return points.reset_index()
+
+
+# --- updates ------------------------------------------------------------------------------------------------
+
+
+def binned_updates(progress: pd.DataFrame, column: str, bin_updates: int) -> pd.DataFrame:
+    """Mean of a column of `read_progress` over every `bin_updates` updates of each run.
+
+    Returns one row a run and bin: mean `step`, and the column. The last bin may be short.
+    """
+    ordered = progress.sort_values([*RUN, "step"])
+    bins = ordered.groupby(RUN).cumcount() // bin_updates
+    return ordered.assign(bin=bins).groupby([*RUN, "bin"], as_index=False)[["step", column]].mean()
+
+
+# --- actions and networks -----------------------------------------------------------------------------------
+
+
+def action_proportions(steps: pd.DataFrame) -> pd.DataFrame:
+    """Share of each action in all steps of each dataset, or of each sigma in Exp. 3 (Figures 11, 13, 16).
+
+    Index `action_name` in the order of the action ids, one column a dataset or sigma, each of sum 1; an action never
+    chosen has 0. Seeds are counted together. The multi-branch actions are all there for steps of Exp. 3, or where one
+    of them occurs. Raises `DataError` for steps of several methods, whose shares make no sense as one.
+    """
+    methods = in_order(steps["method"])
+    sigmas = all(sigma_of(method) is not None for method in methods)
+    if len(methods) > 1 and not sigmas:
+        raise DataError(f"action proportions of several methods at once ({', '.join(methods)}): choose one")
+    wide = sigmas or (steps["action"] >= len(SPACES["chain"])).any()
+    names = pd.Index([action.name for action in SPACES["multi_branch" if wide else "chain"]], name="action_name")
+    groups = steps["method" if sigmas else "dataset"]
+    shares = pd.crosstab(steps["action_name"], groups, normalize="columns").rename_axis(columns=None)
+    return shares.reindex(index=names, columns=in_order(groups), fill_value=0.0)
+
+
+def first_meetings(steps: pd.DataFrame) -> pd.DataFrame:
+    """The steps at which a run met a network for the first time, valid or not: each distinct network once a run."""
+    return steps[(steps["looked_up"] == 0) & (steps["status"] != OUT_OF_BOUNDS)]
+
+
+def accuracies(steps: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of every valid network that a run met, each distinct network once a run (Figure 17)."""
+    met = first_meetings(steps)
+    return met.loc[met["valid"] == 1, [*RUN, "network", "accuracy"]].reset_index(drop=True)

@@ -1,14 +1,19 @@
-"""Tables as CSV files whose first lines, after `#`, are the stamp of the run."""
+"""Tables as CSV files whose first lines, after `#`, are the stamp of the run; for people also Markdown and LaTeX."""
 
+import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from nasdmrl.analysis.episodes import RUN
+from nasdmrl.analysis.published import published
+from nasdmrl.config import VGG19_CUT
 from nasdmrl.data.records import read_spec
-from nasdmrl.datasets import DATASETS
+from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.files import write_text
+from nasdmrl.provenance import visible
 
 
 def write_table(table: pd.DataFrame, path: Path | str, stamp: dict[str, str]) -> None:
@@ -17,27 +22,84 @@ def write_table(table: pd.DataFrame, path: Path | str, stamp: dict[str, str]) ->
     write_text(path, head + table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
+def write_everywhere(table: pd.DataFrame, path: Path | str, stamp: dict[str, str]) -> None:
+    """Write a table as CSV to `path` and, beside it, as Markdown and LaTeX, all with the stamp."""
+    write_table(table, path, stamp)
+    shown = table.fillna("").map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
+    markdown = shown.to_markdown(index=False, disable_numparse=True)
+    write_text(Path(path).with_suffix(".md"), f"{markdown}\n\n{visible(stamp)}\n")
+    latex = shown.style.hide(axis="index").to_latex(hrules=True, convert_css=False)
+    comments = "".join(f"% {key}: {value}\n" for key, value in stamp.items())
+    write_text(Path(path).with_suffix(".tex"), comments + _escaped(latex))
+
+
+def _escaped(latex: str) -> str:
+    """What LaTeX reads as a command in plain text of cells and headings."""
+    return re.sub(r"(?<!\\)([_%#])", r"\\\1", latex)
+
+
 def read_table(path: Path | str) -> pd.DataFrame:
     """Read a table that `write_table` wrote, the stamp left out."""
     return pd.read_csv(path, comment="#")
 
 
-def table3(records: Iterable[Path | str]) -> pd.DataFrame:
-    """Classes and images of each dataset in this run, beside Table 3 (and 8) of the paper."""
+def table3(records: Iterable[Path | str], missing: Iterable[str] = ()) -> pd.DataFrame:
+    """Classes and images of each dataset in this run, beside Table 3 (and 8) of the paper.
+
+    missing: datasets without images in this run; their rows say so.
+    """
     rows = []
     for folder in records:
         spec = read_spec(folder)
         counts, official = spec["images_per_class"], DATASETS[spec["name"]]
-        found = {"classes": len(counts), "images": sum(counts.values())}
-        rows.append(
-            {
-                "dataset": official.id,
-                **found,
-                "paper_classes": official.classes,
-                "paper_images": official.images,
-            }
-        )
+        rows.append(_counted(official.id, len(counts), sum(counts.values())))
+    rows += [_counted(name, "missing", "missing") for name in missing]
     return pd.DataFrame(rows)
+
+
+def _counted(dataset: str, classes: int | str, images: int | str) -> dict:
+    official = DATASETS[dataset]
+    published = {"paper_classes": official.classes, "paper_images": official.images}
+    return {"dataset": dataset, "classes": classes, "images": images, **published}
+
+
+LONG_NETWORKS = {"best1": "best at early stop", "best2": "second-best at early stop", VGG19_CUT: "VGG19 cut"}
+"""The networks of Exp. 2b in the order of Table 6, with their printed names."""
+
+
+def table6(results: Path, repeats: int) -> pd.DataFrame:
+    """Test accuracy (percent) after the last epoch of the long trainings: mean and two standard deviations.
+
+    The paper's formula is mean +- 2 sd over five trainings; it does not say which standard deviation. Here it is the
+    sample's (divisor n - 1), which one training has not. Beside it are the early-stop accuracy of the same network
+    and the paper's values. Reads `exp2/long/` and `exp2/best/` below `results`.
+    """
+    rows = [_long_row(results, dataset, name, repeats) for dataset in with_role("evaluation") for name in LONG_NETWORKS]
+    return pd.DataFrame(rows)
+
+
+def _long_row(results: Path, dataset: str, name: str, repeats: int) -> dict:
+    folder, known = results / "exp2/long" / dataset / name, {}
+    logs = [pd.read_csv(folder / f"repeat{repeat}/epochs.csv").iloc[-1] for repeat in range(repeats)]
+    if name != VGG19_CUT:
+        known = json.loads((results / f"exp2/best/{dataset}/{name}.json").read_text(encoding="utf-8"))
+    final = pd.Series([100 * log["accuracy"] for log in logs])
+    paper = published()
+    ranks, scores = paper.best_networks.networks[dataset], paper.long_training.scores[dataset][name]
+    return {
+        "dataset": dataset,
+        "network": LONG_NETWORKS[name],
+        "layers": known.get("network", ""),
+        "parameters": int(logs[0]["parameters"]),
+        "epochs": int(logs[0]["epoch"]),
+        "n": repeats,
+        "mean_percent": final.mean(),
+        "two_sd": 2 * final.std(ddof=1),
+        "early_stop_percent": 100 * known["accuracy"] if known else float("nan"),
+        "paper_mean_percent": scores.mean,
+        "paper_two_sd": scores.two_sd,
+        "paper_early_stop_percent": ranks[known["rank"] - 1].accuracy if known else float("nan"),
+    }
 
 
 def search_summary(steps: pd.DataFrame, classes: dict[str, int]) -> pd.DataFrame:

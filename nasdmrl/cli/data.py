@@ -75,12 +75,13 @@ def decode(records: Path, output: Path, config: ConfigOption = DEFAULT_CONFIG, t
 def table3(
     records: Annotated[list[Path], typer.Argument(help="Folders of records.")],
     output: TableOutput,
+    missing: Annotated[list[str], typer.Option(help="A dataset without images in this run.")] = (),
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write Table 3 (and 8): classes and images of each dataset beside the paper's."""
     from nasdmrl.analysis.tables import table3 as counted
-    from nasdmrl.analysis.tables import write_table
+    from nasdmrl.analysis.tables import write_everywhere
     from nasdmrl.config import load
     from nasdmrl.provenance import provenance
 
-    write_table(counted(records), output, provenance(load(config)))
+    write_everywhere(counted(records, map(known_dataset, missing)), output, provenance(load(config)))

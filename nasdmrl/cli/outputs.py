@@ -1,4 +1,4 @@
-"""Commands that draw, tabulate and document."""
+"""Commands that draw, tabulate, judge and document."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 from nasdmrl import __version__
-from nasdmrl.cli.options import DEFAULT_CONFIG, ConfigOption, Logs, app
+from nasdmrl.cli.options import DEFAULT_CONFIG, ConfigOption, Logs, TableOutput, app
+
+ResultsOption = Annotated[Path, typer.Option("--results", help="The workflow's results.")]
+DEFAULT_RESULTS = Path("results")
 
 
 @app.command()
@@ -35,11 +38,67 @@ def config_reference() -> None:
 def notebook(
     source: Path,
     output: Path,
-    logs: Logs,
+    inputs: Annotated[list[Path], typer.Argument(help="Step logs and best*.json files.")],
     figures: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("results/figures"),
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Execute a notebook on step logs; its figures go to --figures, the executed copy is OUTPUT."""
+    """Execute a notebook on results; its figures go to --figures, the executed copy is OUTPUT."""
     from nasdmrl.notebooks import run_notebook
 
-    run_notebook(source, output, {"logs": [str(log) for log in logs], "figures": str(figures), "config": config})
+    parameters = {"inputs": [str(path) for path in inputs], "figures": str(figures), "config": config}
+    run_notebook(source, output, parameters)
+
+
+@app.command()
+def running_times(logs: Logs, output: TableOutput, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Write the running times of an experiment's searches beside the paper's (Tables 4, 5, 7, 9)."""
+    from nasdmrl.analysis.episodes import read_logs
+    from nasdmrl.analysis.tables import write_everywhere
+    from nasdmrl.analysis.times import times_table
+    from nasdmrl.config import load
+    from nasdmrl.provenance import provenance
+
+    write_everywhere(times_table(read_logs(logs), logs[0].parts[-5]), output, provenance(load(config)))
+
+
+@app.command()
+def table6(
+    output: TableOutput, results: ResultsOption = DEFAULT_RESULTS, config: ConfigOption = DEFAULT_CONFIG
+) -> None:
+    """Write Table 6: the best networks and the VGG19 cut after long training."""
+    from nasdmrl.analysis.tables import table6 as trained_long
+    from nasdmrl.analysis.tables import write_everywhere
+    from nasdmrl.config import load
+    from nasdmrl.provenance import provenance
+
+    settings = load(config)
+    write_everywhere(trained_long(results, settings.exp2.repeats), output, provenance(settings))
+
+
+@app.command()
+def claims(
+    output: TableOutput, results: ResultsOption = DEFAULT_RESULTS, config: ConfigOption = DEFAULT_CONFIG
+) -> None:
+    """Write the verdict of this run on each claim of the paper."""
+    from nasdmrl.analysis.claims import claims_table
+    from nasdmrl.analysis.tables import write_table
+    from nasdmrl.config import load
+    from nasdmrl.provenance import provenance
+
+    settings = load(config)
+    stamp = provenance(settings)
+    write_table(claims_table(results, settings.plots.bin_episodes, stamp), output, stamp)
+
+
+@app.command()
+def report(
+    output: Annotated[Path, typer.Option(help="The page (HTML).")] = Path("results/report.html"),
+    results: ResultsOption = DEFAULT_RESULTS,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write one page with verdicts, figures and tables of this run beside the paper's."""
+    from nasdmrl.config import load
+    from nasdmrl.report import write_report
+
+    write_report(results, output, load(config))
+    print(output)

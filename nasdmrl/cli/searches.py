@@ -96,14 +96,16 @@ def _keep_learned(agent, folder: Path, history: list[dict]) -> None:
 def best(
     logs: Logs,
     output: Annotated[Path, typer.Option(help="Where the network goes (JSON).")],
+    images: Annotated[Path, typer.Option(help="Decoded images of the dataset.")],
     rank: Annotated[int, typer.Option(min=1, help="1 for the best network, 2 for the second-best, ...")] = 1,
 ) -> None:
-    """Write the best, or second-best, ... distinct network that searches have met."""
+    """Write the best, or second-best, ... distinct network that searches on one dataset have met."""
     from nasdmrl.analysis.best import best_network
+    from nasdmrl.data.images import load
     from nasdmrl.files import write_json
 
-    found = best_network(logs, rank)
-    write_json(output, found)
+    found, data = best_network(logs, rank), load(images)
+    write_json(output, {**found, "image_size": data.shape[0], "n_classes": data.n_classes})
     print(f"{output}: {found['network']}, reward {found['reward']:.4f}")
 
 

@@ -1,8 +1,11 @@
 # What all rules share: the validated configuration and the lists made from it.
 from snakemake.exceptions import WorkflowError
 
+from pathlib import Path
+
 from nasdmrl.agents import METHODS
-from nasdmrl.config import from_dict
+from nasdmrl.analysis.items import RANKS, TABLES, figures, of_experiment, sigma_names
+from nasdmrl.config import VGG19_CUT, from_dict
 from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.errors import ConfigError
 
@@ -13,22 +16,31 @@ except ConfigError as error:
 
 STORE = "results/store"
 FORMATS = ["pdf", "png"]
+TABLE_FORMATS = ["csv", "md", "tex"]
 TRAINING = with_role("training")
+EVALUATION = with_role("evaluation")
+UNSEEN_METHODS = ["meta_a2c", "random_search"]
+SIGMAS = sigma_names(SETTINGS)
 # What reaches a search, whatever its method, and what tables and figures made from all searches depend on.
 SEARCH_SECTIONS = ["fidelity", "deviations", "early_stop", "environment"]
 LOG_SECTIONS = [*SEARCH_SECTIONS, "scale", "seeds", "data", "meta_a2c", "dqn"]
-EVALUATION = with_role("evaluation")
-TABLE_3 = TRAINING + EVALUATION
 
 
 wildcard_constraints:
     dataset="|".join(DATASETS),
     seed=r"\d+",
+    experiment="exp1|exp2|exp3|appendix_a",
 
 
-def figure_files(name):
-    """The files of one figure panel, such as fig09a."""
-    return expand("results/figures/{name}.{kind}", name=name, kind=FORMATS)
+def figure_files(experiment):
+    """The files of an experiment's figure panels."""
+    names = [item.name for item in of_experiment(figures(SETTINGS), experiment)]
+    return expand("results/figures/{name}.{kind}", name=names, kind=FORMATS)
+
+
+def table_files(name):
+    """The files of a table, such as table6."""
+    return expand("results/tables/{name}.{kind}", name=name, kind=TABLE_FORMATS)
 
 
 def archive_folder(wildcards):
@@ -68,20 +80,90 @@ def previous_policy(wildcards):
     )
 
 
-def search_logs(experiment, methods, datasets):
-    """Step logs of an experiment."""
+def has_traffic_sign():
+    """Whether Appendix A has its sixth dataset (appendix_a.traffic_sign)."""
+    choice, source = SETTINGS.appendix_a.traffic_sign, SETTINGS.data.source
+    if choice != "optional" or source != "archives":
+        return choice != "skip"
+    files = DATASETS["traffic_sign"].files
+    return all((Path(SETTINGS.data.archives) / file.name).exists() for file in files)
+
+
+def search_logs(experiment, methods, datasets, name="steps.csv"):
+    """Step logs of an experiment, or what lies beside them."""
     return expand(
-        "results/{experiment}/{method}/{dataset}/seed{seed}/steps.csv",
+        "results/{experiment}/{method}/{dataset}/seed{seed}/{name}",
         experiment=experiment,
         method=methods,
         dataset=datasets,
         seed=SETTINGS.seeds,
+        name=name,
     )
 
 
-FIGURE_9 = [file for panel in "abcdefghi" for file in figure_files(f"fig09{panel}")]
-SEARCHED = {"exp1": TRAINING, "exp2": EVALUATION}
-SEARCH_LOGS = {
-    "exp1": search_logs("exp1", METHODS, SEARCHED["exp1"]),
-    "exp2": search_logs("exp2", ["meta_a2c", "random_search"], SEARCHED["exp2"]),
+def best_files(experiment, subjects, ranks=(1,)):
+    """Files of the best networks of datasets or sigmas."""
+    return expand(
+        "results/{experiment}/best/{subject}/best{rank}.json",
+        experiment=experiment,
+        subject=subjects,
+        rank=ranks,
+    )
+
+
+def subject_logs(wildcards):
+    """Logs of the searches whose best network is asked for: deep meta-RL's on a dataset, or a sigma's."""
+    if wildcards.experiment == "exp3":
+        return search_logs("exp3", [wildcards.subject], ["omniglot"])
+    return search_logs(wildcards.experiment, ["meta_a2c"], [wildcards.subject])
+
+
+def subject_images(wildcards):
+    """Decoded images of the dataset that a best network was found on."""
+    dataset = "omniglot" if wildcards.experiment == "exp3" else wildcards.subject
+    return f"results/data/{dataset}/images"
+
+
+def network_file(wildcards):
+    """The file that says which network is trained; the VGG19 cut needs none."""
+    if wildcards.name == VGG19_CUT:
+        return []
+    return best_files(
+        "exp2", [wildcards.dataset], [wildcards.name.removeprefix("best")]
+    )
+
+
+def notebook_inputs(experiment):
+    """What a notebook reads: step logs, best networks, and the images that say how many classes there are."""
+    datasets = SEARCHED[experiment][1]
+    images = expand("results/data/{dataset}/images", dataset=datasets)
+    return [*SEARCH_LOGS[experiment], *BEST[experiment], *images]
+
+
+HARDNESS = [name for name in DATASETS if name != "traffic_sign" or has_traffic_sign()]
+MISSING = [name for name in DATASETS if name not in HARDNESS]
+SEARCHED = {
+    "exp1": (list(METHODS), TRAINING),
+    "exp2": (UNSEEN_METHODS, EVALUATION),
+    "exp3": (SIGMAS, ["omniglot"]),
+    "appendix_a": (["meta_a2c"], HARDNESS),
 }
+SEARCH_LOGS = {name: search_logs(name, *where) for name, where in SEARCHED.items()}
+BEST = {
+    "exp1": best_files("exp1", TRAINING),
+    "exp2": best_files("exp2", EVALUATION, RANKS),
+    "exp3": best_files("exp3", SIGMAS),
+    "appendix_a": [],
+}
+# Tables of running times, and the experiments whose they are.
+TIMES = {"4": "exp1", "5": "exp2", "7": "exp3", "9": "appendix_a"}
+# What reaches a long training; how often it is repeated, and how the networks were found, does not.
+LONG_SECTIONS = [
+    *["fidelity", "deviations", "early_stop"],
+    *[
+        f"exp2.{name}"
+        for name in type(SETTINGS.exp2).model_fields
+        if name not in ("evaluation_steps", "repeats")
+    ],
+]
+LONG_NETWORKS = [*(f"best{rank}" for rank in RANKS), VGG19_CUT]

@@ -66,20 +66,3 @@ rule decode:
         "Decode the images of {wildcards.dataset}"
     shell:
         "nasdmrl decode {input} {output} --threads {threads} --config {params.config:q} > {log} 2>&1"
-
-
-rule table3:
-    input:
-        expand("results/data/{dataset}/records", dataset=TABLE_3),
-    output:
-        "results/tables/table3.csv",
-    log:
-        "results/logs/table3.log",
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        config=SETTINGS.subset("scale", "fidelity", "deviations", "seeds", "data"),
-    message:
-        "Count classes and images (Table 3)"
-    shell:
-        "nasdmrl table3 {input} --output {output} --config {params.config:q} > {log} 2>&1"

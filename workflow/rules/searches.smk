@@ -82,23 +82,46 @@ use rule random_search as evaluate_policy with:
         policy=lambda wildcards, input: f"--policy {input.policy} --fixed",
 
 
-rule search_summary:
+# Exp. 3: the multi-branch space, from scratch, for each sigma.
+use rule random_search as multi_branch with:
     input:
-        logs=lambda wildcards: SEARCH_LOGS[wildcards.experiment],
-        images=lambda wildcards: expand(
-            "results/data/{dataset}/images", dataset=SEARCHED[wildcards.experiment]
-        ),
+        images="results/data/{dataset}/images",
     output:
-        "results/{experiment}/summary.csv",
+        steps="results/exp3/sigma{sigma}/{dataset}/seed{seed}/steps.csv",
+        progress="results/exp3/sigma{sigma}/{dataset}/seed{seed}/progress.csv",
+        policy=directory("results/exp3/sigma{sigma}/{dataset}/seed{seed}/policy"),
     log:
-        "results/logs/{experiment}/summary.log",
+        "results/logs/exp3/sigma{sigma}/{dataset}/seed{seed}.log",
     wildcard_constraints:
-        experiment="|".join(SEARCH_LOGS),
-    conda:
-        "../../envs/analysis.yaml"
+        sigma=r"\d+(\.\d+)?",
+    priority: 1
     params:
-        config=SETTINGS.subset(*LOG_SECTIONS, "exp1", "exp2"),
+        method="meta_a2c",
+        config=SETTINGS.subset(
+            *SEARCH_SECTIONS,
+            "meta_a2c",
+            "exp3.max_actions",
+            "exp3.update_steps",
+            "exp3.batch_size",
+        ),
+        steps=SETTINGS.exp3.steps,
+        store=STORE,
+        policy="--space multi_branch --sigma {sigma}",
     message:
-        "Summarise the searches of {wildcards.experiment}"
-    shell:
-        "nasdmrl summary {input.logs} --output {output} --config {params.config:q} > {log} 2>&1"
+        "Search the multi-branch space: sigma {wildcards.sigma}, seed {wildcards.seed}, {params.steps} steps"
+
+
+# Appendix A: a short trial on each dataset, from scratch.
+use rule random_search as hardness_study with:
+    output:
+        steps="results/appendix_a/meta_a2c/{dataset}/seed{seed}/steps.csv",
+        progress="results/appendix_a/meta_a2c/{dataset}/seed{seed}/progress.csv",
+        policy=directory("results/appendix_a/meta_a2c/{dataset}/seed{seed}/policy"),
+    log:
+        "results/logs/appendix_a/meta_a2c/{dataset}/seed{seed}.log",
+    params:
+        method="meta_a2c",
+        config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
+        steps=SETTINGS.appendix_a.steps,
+        store=STORE,
+        policy="",

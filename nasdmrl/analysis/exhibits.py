@@ -1,0 +1,124 @@
+"""What a notebook shows: it reads an experiment's results and saves its figures under the paper's names."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from nasdmrl.analysis.drawings import best_network_figure
+from nasdmrl.analysis.episodes import METRICS, action_proportions, read_logs, read_progress
+from nasdmrl.analysis.items import figures, of_experiment
+from nasdmrl.analysis.plots import curve_panel, save
+from nasdmrl.analysis.statistics import PairedTest, signed_rank_test
+from nasdmrl.config import Config, load
+from nasdmrl.data.images import load as load_images
+from nasdmrl.errors import DataError
+from nasdmrl.provenance import provenance
+
+PATTERNS = ("*/*/seed*/steps.csv", "best/*/best*.json", "../data/*/images")
+"""What a notebook reads below its experiment's folder when it is opened by hand."""
+
+
+@dataclass
+class Exhibition:
+    """Results of one experiment (`exp1`, ...) and the folder of its figures.
+
+    inputs: step logs, best*.json files and folders of decoded images; without any, those of the last run in
+    `results/`, looked for here and in the folders above. config: as of `load`.
+    """
+
+    experiment: str
+    inputs: Sequence[str]
+    folder: str
+    config: str
+
+    @cached_property
+    def settings(self) -> Config:
+        """The configuration of the run."""
+        return load(_above(self.config))
+
+    @cached_property
+    def stamp(self) -> dict[str, str]:
+        """Where the results come from."""
+        return provenance(self.settings)
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """All step logs."""
+        return read_logs(self._files("steps.csv"))
+
+    @cached_property
+    def progress(self) -> pd.DataFrame:
+        """What the learning agents noted at their updates."""
+        beside = [path.with_name("progress.csv") for path in self._files("steps.csv")]
+        return read_progress([path for path in beside if path.exists()])
+
+    @cached_property
+    def best(self) -> list[dict[str, Any]]:
+        """The best networks, in the order of their files."""
+        return [json.loads(path.read_text(encoding="utf-8")) for path in self._files(".json")]
+
+    @cached_property
+    def classes(self) -> dict[str, int]:
+        """Number of classes of each dataset whose images are among the inputs."""
+        return {data.name: data.n_classes for data in map(load_images, self._files("images"))}
+
+    def best_of(self, subject: str) -> list[dict[str, Any]]:
+        """The best networks of a dataset or sigma, best first."""
+        return sorted((best for best in self.best if best["subject"] == subject), key=lambda best: best["rank"])
+
+    def curves(self, table: pd.DataFrame, datasets: Iterable[str]) -> Iterator[Figure]:
+        """Panels of Figure 9, 12 or 14: a row a dataset, a column a metric."""
+        plots = self.settings.plots
+        for dataset in datasets:
+            for metric in METRICS:
+                yield curve_panel(table, dataset, metric, plots.bin_episodes, plots.statistic)
+
+    def drawing(self, best: dict[str, Any]) -> Figure:
+        """A panel of Figures 18 to 21."""
+        space = "chain" if best["subject"] == best["dataset"] else "multi_branch"
+        return best_network_figure(best, best["image_size"], best["n_classes"], self.settings.recipe(space))
+
+    def show(self, names: str, panels: Iterable[Figure]) -> None:
+        """Save panels as the items whose names begin with `names`, and display them in the notebook."""
+        from IPython.display import Image, display
+
+        items = [item for item in of_experiment(figures(self.settings), self.experiment) if item.name.startswith(names)]
+        for item, panel in zip(items, panels, strict=True):
+            path = Path(self.folder) / item.name
+            save(panel, path, self.stamp, self.settings.plots.dpi)
+            display(Image(f"{path}.png", width=480, alt=f"{item.title}: {item.caption}"))
+
+    def _files(self, ending: str) -> list[Path]:
+        files = [Path(path) for path in self.inputs] or self._last_run()
+        return [path for path in files if path.name.endswith(ending)]
+
+    def _last_run(self) -> list[Path]:
+        folder = Path(_above(f"results/{self.experiment}"))
+        found = [path for pattern in PATTERNS for path in sorted(folder.glob(pattern))]
+        if not found:
+            raise DataError(f"{folder}: no results; run `snakemake all` first, or name the inputs")
+        return found
+
+
+def _above(path: str) -> str:
+    """A path that is relative to the checkout, from wherever in it the notebook was opened."""
+    places = [Path.cwd(), *Path.cwd().parents]
+    return next((str(place / path) for place in places if not path.startswith("{") and (place / path).exists()), path)
+
+
+def wilcoxon(steps: pd.DataFrame, datasets: Sequence[str]) -> PairedTest:
+    """Wilcoxon's test between the action proportions of two datasets (Figure 13)."""
+    shares = action_proportions(steps)
+    first, second = (shares[dataset].to_numpy() for dataset in datasets)
+    return signed_rank_test(first, second)
+
+
+def wilcoxon_note(test: PairedTest) -> str:
+    """The test's outcome in a line."""
+    return f"Wilcoxon signed-rank: W = {test.statistic:g}, p = {test.p:.2f}, effect {test.effect.value:+.2f}"

@@ -1,0 +1,316 @@
+"""The report for reviewers: verdicts, figures, tables and provenance of a run as one HTML page that needs nothing else.
+
+The page is made of what the workflow left in the results folder. What is missing there, or cannot be read, leaves a
+gap that names it; nothing is computed anew but sums over the EvaluationStore.
+"""
+
+import base64
+import contextlib
+import itertools
+import json
+import os
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import jinja2
+import pandas as pd
+import yaml
+from PIL import Image
+
+from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, figures, of_experiment
+from nasdmrl.analysis.styles import name_of
+from nasdmrl.analysis.tables import read_table
+from nasdmrl.analysis.times import duration
+from nasdmrl.config import Config
+from nasdmrl.files import write_text
+from nasdmrl.provenance import provenance
+from nasdmrl.store import EvaluationStore
+
+CSS_PIXELS_PER_INCH = 96
+NO_VALUE = "–"
+TABLE_FORMATS = {"CSV": "csv", "Markdown": "md", "LaTeX": "tex"}
+HERE, PAPER = "This run", "Paper"
+NAMES = ("method", "dataset", "seed", "network", "device", "status")
+"""Columns that say what a row is about; a seed is a name, too."""
+SHARES = ("valid_share", "best_reward", "median_reward", "chance")
+"""Columns of numbers in [0, 1] that are shown in percent."""
+LABELS = {
+    "n": "Trainings",
+    "two_sd": "± 2 sd (%)",
+    "as_trained": "Time as trained",
+    "spent": "Time spent here",
+    "paper": "Time",
+    "valid_share": "Valid steps",
+    "chance": "Chance level",
+}
+PART_END = re.compile(r"(?<=\)); ")
+"""Each measured part of a claim ends with its word in brackets."""
+NUMBERLIKE = re.compile(rf"\d|{NO_VALUE}|missing$")
+SUMMARY = "Searches with their best networks; rewards beside chance level"
+LONG_TEXT = 24
+"""Characters of a cell that may be broken into lines."""
+AS_TRAINED = (
+    "“As trained” is the time as if the run had trained each of its networks itself, to compare with the paper's on "
+    "one K40m GPU; “spent here” is less where the store knew networks."
+)
+Place = tuple[Path, Path]
+"""The results folder, and the folder that the page is in."""
+
+
+def write_report(results: Path, output: Path, config: Config) -> None:
+    """Write the page on the results of a run with this configuration to `output`; links are relative to its folder.
+
+    Missing or unreadable figures and tables leave named gaps (Section 8 says what there should be).
+    """
+    place = (Path(results).resolve(), Path(output).resolve().parent)
+    stamp = provenance(config)
+    loader = jinja2.PackageLoader("nasdmrl")
+    options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    template = jinja2.Environment(loader=loader, **options).get_template("report.html")
+    page = template.render(
+        stamp=stamp,
+        genuine=config.scale == "paper" and config.data.source != "standin",
+        changes=changed_settings(config),
+        claims=_claims(place, stamp),
+        experiments=[_experiment(name, place, config, stamp) for name in EXPERIMENTS],
+        hardware=hardware(),
+        store=_store(place),
+        configuration=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+    )
+    write_text(output, page)
+
+
+# --- experiments --------------------------------------------------------------------------------------------
+
+
+class Panel(NamedTuple):
+    """A figure's panel: its image as a data URI with its size in CSS pixels, or why there is none (`gap`)."""
+
+    item: Item
+    links: list[tuple[str, str]]
+    gap: str = ""
+    image: str = ""
+    width: int = 0
+    height: int = 0
+    other_run: str = ""
+
+
+class Column(NamedTuple):
+    """A column of a table: heading, group (`This run`, `Paper` or none), kind (`number`, `text`, `long`), cells."""
+
+    label: str
+    group: str
+    kind: str
+    cells: list[str]
+
+
+class Table(NamedTuple):
+    """A table with its columns, or why there is none (`gap`)."""
+
+    title: str
+    caption: str
+    links: list[tuple[str, str]]
+    columns: list[Column]
+    gap: str = ""
+    note: str = ""
+    other_run: str = ""
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Neighbouring columns of one group: its name and their number."""
+        return [(name, len(list(same))) for name, same in itertools.groupby(column.group for column in self.columns)]
+
+    @property
+    def rows(self) -> list[list[tuple[Column, str]]]:
+        """Cells of each row, each with its column."""
+        cells = zip(*(column.cells for column in self.columns), strict=True)
+        return [list(zip(self.columns, row, strict=True)) for row in cells]
+
+
+def _experiment(name: str, place: Place, config: Config, stamp: dict[str, str]) -> dict[str, Any]:
+    """What the page shows of an experiment."""
+    panels = of_experiment(figures(config), name)
+    tables = of_experiment(list(TABLES), name)
+    return {
+        "id": name,
+        "title": EXPERIMENTS[name],
+        "links": _links(
+            place, {"Executed notebook": f"notebooks/{name}.ipynb", "Summary (CSV)": f"{name}/summary.csv"}
+        ),
+        "figures": [
+            {"title": f"Figure {int(figure[3:])}", "panels": [_panel(item, place, stamp) for item in same]}
+            for figure, same in itertools.groupby(panels, key=lambda item: item.name[:5])
+        ],
+        "tables": [_table(f"tables/{item.name}", item.title, item.caption, place, stamp) for item in tables],
+        "summary": _table(f"{name}/summary", "Summary", SUMMARY, place, stamp),
+    }
+
+
+def _links(place: Place, files: dict[str, str]) -> list[tuple[str, str]]:
+    """Texts and addresses of links to those of the files, given by their texts, that exist."""
+    results, page = place
+    found = {text: results / file for text, file in files.items() if (results / file).is_file()}
+    return [(text, quote(Path(os.path.relpath(path, page)).as_posix())) for text, path in found.items()]
+
+
+def _panel(item: Item, place: Place, stamp: dict[str, str]) -> Panel:
+    file = f"figures/{item.name}.png"
+    links = _links(place, {"PDF": f"figures/{item.name}.pdf"})
+    try:
+        content = (place[0] / file).read_bytes()
+        with Image.open(place[0] / file, formats=["PNG"]) as image:
+            image.load()
+    except FileNotFoundError:
+        return Panel(item, links, f"{file} was not made")
+    except (OSError, SyntaxError) as error:  # Pillow's word for a damaged PNG is SyntaxError
+        return Panel(item, links, f"{file} cannot be read ({error})")
+    scale = CSS_PIXELS_PER_INCH / image.info.get("dpi", (CSS_PIXELS_PER_INCH,))[0]
+    width, height = (max(1, round(scale * pixels)) for pixels in image.size)
+    address = "data:image/png;base64," + base64.b64encode(content).decode()
+    return Panel(item, links, "", address, width, height, _other_run(_image_stamp(image), stamp))
+
+
+def _image_stamp(image: Image.Image) -> dict[str, str]:
+    """The stamp that `panels.save` puts into a figure; empty where there is none."""
+    try:
+        return dict(json.loads(image.info.get("Description", "{}")))
+    except (TypeError, ValueError):
+        return {}
+
+
+def _other_run(found: dict[str, str], stamp: dict[str, str]) -> str:
+    """A warning if something was made at another scale or from other data than the page's."""
+    if all(found.get(key, stamp[key]) == stamp[key] for key in ("scale", "data")):
+        return ""
+    return f"Made by another run: scale {found.get('scale')}, data: {found.get('data')}."
+
+
+# --- tables -------------------------------------------------------------------------------------------------
+
+
+def _table(file: str, title: str, caption: str, place: Place, stamp: dict[str, str]) -> Table:
+    """A table of the results; `file` is its path without ending."""
+    links = _links(place, {kind: f"{file}.{ending}" for kind, ending in TABLE_FORMATS.items()})
+    path = place[0] / f"{file}.csv"
+    try:
+        table = read_table(path)
+        note, other_run = AS_TRAINED if "as_trained" in table else "", _other_run(_table_stamp(path), stamp)
+        return Table(title, caption, links, columns_of(table), "", note, other_run)
+    except FileNotFoundError:
+        return Table(title, caption, links, [], f"{file}.csv was not made")
+    except (OSError, ValueError) as error:
+        return Table(title, caption, links, [], f"{file}.csv cannot be read ({error})")
+
+
+def _table_stamp(path: Path) -> dict[str, str]:
+    """The stamp in the first lines of a table."""
+    with path.open(encoding="utf-8") as file:
+        head = itertools.takewhile(lambda line: line.startswith("# "), file)
+        return dict(line[2:].rstrip("\n").split(": ", 1) for line in head if ": " in line)
+
+
+def columns_of(table: pd.DataFrame) -> list[Column]:
+    """Columns for people: seconds that are there as days and hours as well are left out."""
+    twice = {f"{name}_seconds" for name in table}
+    return [_column(name, table[name]) for name in table if name not in twice]
+
+
+def _column(name: str, values: pd.Series) -> Column:
+    cells = [shown(name, value) for value in values]
+    number = name not in NAMES and all(NUMBERLIKE.match(cell) for cell in cells)
+    long = max(map(len, cells), default=0) > LONG_TEXT
+    group = PAPER if name.split("_")[0] == "paper" else "" if name in NAMES else HERE
+    return Column(label_of(name), group, "number" if number else "long" if long else "text", cells)
+
+
+def label_of(name: str) -> str:
+    """Heading of a column: `paper_mean_percent` becomes `Mean (%)`, since its group says that it is the paper's."""
+    plain = name.removeprefix("paper_")
+    words = re.sub(" seconds$", " time", plain.replace("_", " ").removesuffix(" percent")).capitalize()
+    return LABELS.get(plain, f"{words} (%)" if plain.endswith("_percent") else words)
+
+
+def shown(name: str, value: Any) -> str:
+    """A cell for people: names as printed, times in two units, shares in percent, else three digits (`number`)."""
+    if pd.isna(value):
+        return NO_VALUE
+    if name in NAMES:
+        return name_of(str(value))
+    try:
+        value = float(value)
+    except ValueError:
+        return str(value)
+    if name.endswith("_seconds"):
+        return duration(value)
+    if name.endswith(("_percent", "two_sd")):
+        return f"{value:.2f}"  # as many digits as the paper gives
+    return f"{100 * value:.1f} %" if name in SHARES else number(value)
+
+
+def number(value: float) -> str:
+    """Whole and large numbers with separators, others with three significant digits."""
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
+
+
+# --- verdicts and provenance --------------------------------------------------------------------------------
+
+
+def _claims(place: Place, stamp: dict[str, str]) -> dict[str, Any]:
+    """Rows of `claims.csv` with their measured parts, and the caveats; or a gap."""
+    path = place[0] / "claims.csv"
+    found: dict[str, Any] = {"rows": [], "caveats": [], "gap": "", "other_run": ""}
+    try:
+        table = read_table(path).fillna("")
+    except FileNotFoundError:
+        return found | {"gap": "claims.csv was not made"}
+    except (OSError, ValueError) as error:
+        return found | {"gap": f"claims.csv cannot be read ({error})"}
+    rows = [{**row, "parts": PART_END.split(row["measured"])} for row in table.to_dict("records")]
+    caveats = [caveat for caveat in table["caveat"].unique() if caveat]
+    known = {"rows": rows, "caveats": caveats, "links": _links(place, {"Claims as CSV": "claims.csv"})}
+    return found | known | {"other_run": _other_run(_table_stamp(path), stamp)}
+
+
+def changed_settings(config: Config) -> list[tuple[str, str, str]]:
+    """Settings that differ from the paper's: key, value here, the paper's value; what a job asks for is none."""
+    here, paper = (dict(_flat(settings.model_dump(mode="json"))) for settings in (config, Config()))
+    return [
+        (key, here[key], paper[key]) for key in paper if here[key] != paper[key] and not key.startswith("resources.")
+    ]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value if isinstance(value, str) else json.dumps(value)
+
+
+def hardware() -> dict[str, str]:
+    """Processor, cores and memory of this machine, and its system; what cannot be found out is left out."""
+    found = {"system": f"{platform.system()} {platform.machine()}", "cores": str(os.cpu_count())}
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"^model name\s*: (.+)$", cpuinfo.read_text() if cpuinfo.is_file() else "", re.MULTILINE)
+    if models:
+        found["processor"] = models[0]
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # not POSIX, or unknown there
+        found["memory"] = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
+    return found
+
+
+def _store(place: Place) -> dict[str, Any]:
+    """Evaluations in the store by device and status, with their number and training time in all."""
+    records = [{"device": "unknown", **record, "evaluations": 1} for record in EvaluationStore(place[0] / "store")]
+    if not records:
+        return {"count": 0}
+    table = (
+        pd.DataFrame(records).groupby(["device", "status"], as_index=False)[["evaluations", "training_seconds"]].sum()
+    )
+    caption = "Evaluations in the store, by device and status"
+    total = duration(table["training_seconds"].sum())
+    return {"count": number(len(records)), "time": total, "table": Table("Store", caption, [], columns_of(table))}

@@ -1,0 +1,109 @@
+# Tables of the searches, the verdicts on the paper's claims, and the page that shows everything.
+
+
+rule dataset_table:
+    input:
+        lambda wildcards: expand(
+            "results/data/{dataset}/records",
+            dataset=HARDNESS if wildcards.number == "8" else TRAINING + EVALUATION,
+        ),
+    output:
+        multiext("results/tables/table{number}", csv=".csv", md=".md", tex=".tex"),
+    log:
+        "results/logs/table{number}.log",
+    wildcard_constraints:
+        number="3|8",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        config=SETTINGS.subset("scale", "fidelity", "deviations", "seeds", "data"),
+        missing=lambda wildcards: [
+            f"--missing {name}" for name in MISSING if wildcards.number == "8"
+        ],
+    message:
+        "Count classes and images (Table {wildcards.number})"
+    shell:
+        "nasdmrl table3 {input} {params.missing} --output {output.csv} --config {params.config:q} > {log} 2>&1"
+
+
+rule running_times:
+    input:
+        lambda wildcards: SEARCH_LOGS[TIMES[wildcards.number]],
+    output:
+        multiext("results/tables/table{number}", csv=".csv", md=".md", tex=".tex"),
+    log:
+        "results/logs/table{number}.log",
+    wildcard_constraints:
+        number="|".join(TIMES),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        config=SETTINGS.subset(
+            *LOG_SECTIONS, "exp1", "exp2.evaluation_steps", "exp3", "appendix_a"
+        ),
+    message:
+        "Sum up the running times (Table {wildcards.number})"
+    shell:
+        "nasdmrl running-times {input} --output {output.csv} --config {params.config:q} > {log} 2>&1"
+
+
+rule search_summary:
+    input:
+        logs=lambda wildcards: SEARCH_LOGS[wildcards.experiment],
+        images=lambda wildcards: expand(
+            "results/data/{dataset}/images",
+            dataset=SEARCHED[wildcards.experiment][1],
+        ),
+    output:
+        "results/{experiment}/summary.csv",
+    log:
+        "results/logs/{experiment}/summary.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        config=SETTINGS.subset(
+            *LOG_SECTIONS, "exp1", "exp2.evaluation_steps", "exp3", "appendix_a"
+        ),
+    message:
+        "Summarise the searches of {wildcards.experiment}"
+    shell:
+        "nasdmrl summary {input.logs} --output {output} --config {params.config:q} > {log} 2>&1"
+
+
+rule claims:
+    input:
+        SEARCH_LOGS.values(),
+        rules.table6.input.long,
+    output:
+        "results/claims.csv",
+    log:
+        "results/logs/claims.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        config=SETTINGS.model_dump_json(),
+    message:
+        "Judge the claims of the paper"
+    shell:
+        "nasdmrl claims --output {output} --config {params.config:q} > {log} 2>&1"
+
+
+rule report:
+    input:
+        "results/claims.csv",
+        [figure_files(experiment) for experiment in SEARCHED],
+        [table_files(item.name) for item in TABLES],
+        "results/exp2/table.csv",
+        expand("results/{experiment}/summary.csv", experiment=SEARCHED),
+    output:
+        "results/report.html",
+    log:
+        "results/logs/report.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        config=SETTINGS.model_dump_json(),
+    message:
+        "Write the report"
+    shell:
+        "nasdmrl report --output {output} --config {params.config:q} > {log} 2>&1"
