@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -57,6 +58,13 @@ def test_networks_are_distinct_and_may_run_out(logs):
 
 
 def test_command_writes_the_file(logs, tmp_path):
-    command = [sys.executable, "-m", "nasdmrl.cli", "best", *map(str, logs), "--rank", "2"]
+    images = tmp_path / "images"
+    images.mkdir()
+    np.save(images / "images.npy", np.zeros((4, 32, 32, 3), np.uint8))
+    np.save(images / "labels.npy", np.arange(4, dtype=np.int32))
+    card = {"dataset": "aircraft", "class_names": list("abcd"), "fingerprint": "none"}
+    (images / "card.json").write_text(json.dumps(card))
+    command = [sys.executable, "-m", "nasdmrl.cli", "best", *map(str, logs), "--rank", "2", "--images", str(images)]
     subprocess.run([*command, "--output", str(tmp_path / "best2.json")], check=True, capture_output=True)
-    assert json.loads((tmp_path / "best2.json").read_text())["network"] == "conv3"
+    found = json.loads((tmp_path / "best2.json").read_text())
+    assert (found["network"], found["image_size"], found["n_classes"]) == ("conv3", 32, 4)

@@ -167,6 +167,7 @@ def test_the_best_early_may_stay_the_best(reproduced, tmp_path):
 def test_only_a_new_layer_makes_a_network(tmp_path):
     """Shifts (A10 to A13), terminal rows (A7) and invalid networks are not counted; both merges (A8, A9) are."""
     rows = {"action": [0, 8, 9, 7, 10, 13, 0], "valid": [1, 1, 1, 1, 1, 1, 0], "multi_branch": [0, 1, 0, 1, 1, 1, 1]}
+    rows["action_name"] = [SPACES["multi_branch"][action].name for action in rows["action"]]
     log = {name: values * 40 for name, values in rows.items()}
     for sigma in ("sigma0.0", "sigma0.1"):
         path = tmp_path / f"exp3/{sigma}/omniglot/seed1/steps.csv"

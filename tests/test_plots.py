@@ -298,7 +298,7 @@ def hand_steps(rows, **constant):
 
 
 def test_multi_branch_counts_by_hand():
-    """Of episode 1 count the addition and the convolution on it; not shifts, chains and invalid networks."""
+    """Of episode 1 count the addition and the convolution on it; not shifts, endings, chains and invalid networks."""
     rows = [
         (1, "conv1", 1, 0), (1, "p1 down", 1, 0), (1, "add", 1, 1), (1, "p2 up", 1, 1), (1, "conv3", 1, 1),
         (1, "max3", 0, 1), (2, "conv1", 1, 0), (3, "concat", 1, 1), (3, "terminal", 1, 1),
@@ -306,10 +306,10 @@ def test_multi_branch_counts_by_hand():
     steps = pd.concat([hand_steps(rows, method="sigma0.0"), hand_steps(rows[-2:], method="sigma0.1")])
     counts = multi_branch_counts(steps)
     assert counts[["method", "episode", MULTI_BRANCH_NETWORKS]].to_numpy().tolist() == [
-        ["sigma0.0", 1, 2], ["sigma0.0", 2, 0], ["sigma0.0", 3, 2], ["sigma0.1", 3, 2],
+        ["sigma0.0", 1, 2], ["sigma0.0", 2, 0], ["sigma0.0", 3, 1], ["sigma0.1", 3, 1],
     ]  # fmt: skip
     figure = curve_panel(counts, "omniglot", MULTI_BRANCH_NETWORKS, 2)
-    assert lines(figure)["σ = 0.0"].get_ydata().tolist() == [1, 2]
+    assert lines(figure)["σ = 0.0"].get_ydata().tolist() == [1, 1]
     assert figure.axes[0].get_ylabel() == "Multi-branch networks\nin an episode"
 
 

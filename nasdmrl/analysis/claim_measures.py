@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nasdmrl.actions import CHAIN, MULTI_BRANCH
-from nasdmrl.analysis.episodes import action_proportions, episodes, read_logs, read_progress
+from nasdmrl.actions import CHAIN
+from nasdmrl.analysis.episodes import action_proportions, adds_layer, episodes, read_logs, read_progress
 from nasdmrl.analysis.published import published
 from nasdmrl.analysis.statistics import (
     Estimate,
@@ -25,7 +25,6 @@ from nasdmrl.analysis.styles import name_of
 from nasdmrl.config import VGG19_CUT
 from nasdmrl.datasets import with_role
 from nasdmrl.errors import DataError
-from nasdmrl.nsc import LayerType
 
 SIGMAS = ("sigma0.0", "sigma0.1")
 LONG = ("best1", "best2", VGG19_CUT)
@@ -283,5 +282,4 @@ def c7(inputs: Inputs) -> list[Part]:
 
 def _multi_branch(steps: pd.DataFrame) -> Series:
     """1 for a multi-branch network and 0 for a chain, for every step that added a layer and made a valid network."""
-    adds = [index for index, action in enumerate(MULTI_BRANCH) if action.type not in (None, LayerType.TERMINAL)]
-    return _by_seed(steps[steps["action"].isin(adds) & (steps["valid"] == 1)], "multi_branch")
+    return _by_seed(steps[adds_layer(steps) & (steps["valid"] == 1)], "multi_branch")

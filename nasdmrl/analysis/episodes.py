@@ -9,6 +9,7 @@ from nasdmrl.actions import MULTI_BRANCH, SPACES
 from nasdmrl.analysis.styles import in_order, sigma_of
 from nasdmrl.env import OUT_OF_BOUNDS
 from nasdmrl.errors import DataError
+from nasdmrl.nsc import LayerType
 
 RUN = ["method", "dataset", "seed"]
 METRICS = {
@@ -76,13 +77,18 @@ def episodes(steps: pd.DataFrame) -> pd.DataFrame:
 def multi_branch_counts(steps: pd.DataFrame) -> pd.DataFrame:
     """One row an episode of each run: how many valid multi-branch networks it made (Figure 15 b).
 
-    Counted are the steps that add a layer (a terminal row is one) and leave a valid network of more than one chain;
-    shifting a pointer makes no new network. Column `multi_branch_networks`.
+    Counted are the steps that add a layer and leave a valid network of more than one chain; shifting a pointer and
+    ending the network make no new one. Column `multi_branch_networks`.
     """
-    shifts = [action.name for action in MULTI_BRANCH if action.is_shift]
-    made = (steps["valid"] == 1) & (steps["multi_branch"] == 1) & ~steps["action_name"].isin(shifts)
+    made = (steps["valid"] == 1) & (steps["multi_branch"] == 1) & adds_layer(steps)
     counted = steps.assign(**{MULTI_BRANCH_NETWORKS: made.astype(int)})
     return counted.groupby([*RUN, "episode"], sort=False)[MULTI_BRANCH_NETWORKS].sum().reset_index()
+
+
+def adds_layer(steps: pd.DataFrame) -> pd.Series:
+    """Whether a step's action made a new network: it neither shifted a pointer nor ended the network."""
+    others = [action.name for action in MULTI_BRANCH if action.is_shift or action.type == LayerType.TERMINAL]
+    return ~steps["action_name"].isin(others)
 
 
 def binned(table: pd.DataFrame, metric: str, bin_episodes: int) -> pd.DataFrame:
