@@ -38,25 +38,18 @@ NAMES = ("method", "dataset", "seed", "network", "device", "status")
 """Columns that say what a row is about; a seed is a name, too."""
 SHARES = ("valid_share", "best_reward", "median_reward", "chance")
 """Columns of numbers in [0, 1] that are shown in percent."""
-LABELS = {
-    "n": "Trainings",
-    "two_sd": "± 2 sd (%)",
-    "as_trained": "Time as trained",
-    "spent": "Time spent here",
-    "paper": "Time",
-    "valid_share": "Valid steps",
-    "chance": "Chance level",
-}
-PART_END = re.compile(r"(?<=\)); ")
-"""Each measured part of a claim ends with its word in brackets."""
+LABELS = {"n": "Trainings", "two_sd": "± 2 sd (%)", "valid_share": "Valid steps", "chance": "Chance level"}
+LABELS |= {"as_trained": "Time as trained", "spent": "Time spent here", "paper": "Time"}
+PART_END = re.compile(r"(?<=\)); ")  # each measured part of a claim ends with its word in brackets
 NUMBERLIKE = re.compile(rf"\d|{NO_VALUE}|missing$")
 SUMMARY = "Searches with their best networks; rewards beside chance level"
-LONG_TEXT = 24
-"""Characters of a cell that may be broken into lines."""
+LONG_TEXT = 24  # characters of a cell that may be broken into lines
 AS_TRAINED = (
     "“As trained” is the time as if the run had trained each of its networks itself, to compare with the paper's on "
     "one K40m GPU; “spent here” is less where the store knew networks."
 )
+NOT_OF_THE_PAPER = ("resources.", "data.source", "data.archives")
+"""Beginnings of settings of this machine; the banner tells the source of the data."""
 Place = tuple[Path, Path]
 """The results folder, and the folder that the page is in."""
 
@@ -66,8 +59,7 @@ def write_report(results: Path, output: Path, config: Config) -> None:
 
     Missing or unreadable figures and tables leave named gaps (Section 8 says what there should be).
     """
-    place = (Path(results).resolve(), Path(output).resolve().parent)
-    stamp = provenance(config)
+    place, stamp = (Path(results).resolve(), Path(output).resolve().parent), provenance(config)
     loader = jinja2.PackageLoader("nasdmrl")
     options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     template = jinja2.Environment(loader=loader, **options).get_template("report.html")
@@ -133,14 +125,11 @@ class Table(NamedTuple):
 
 def _experiment(name: str, place: Place, config: Config, stamp: dict[str, str]) -> dict[str, Any]:
     """What the page shows of an experiment."""
-    panels = of_experiment(figures(config), name)
-    tables = of_experiment(list(TABLES), name)
+    panels, tables = of_experiment(figures(config), name), of_experiment(list(TABLES), name)
     return {
         "id": name,
         "title": EXPERIMENTS[name],
-        "links": _links(
-            place, {"Executed notebook": f"notebooks/{name}.ipynb", "Summary (CSV)": f"{name}/summary.csv"}
-        ),
+        "links": _links(place, {"Executed notebook": f"notebooks/{name}.ipynb", "Summary": f"{name}/summary.csv"}),
         "figures": [
             {"title": f"Figure {int(figure[3:])}", "panels": [_panel(item, place, stamp) for item in same]}
             for figure, same in itertools.groupby(panels, key=lambda item: item.name[:5])
@@ -164,22 +153,15 @@ def _panel(item: Item, place: Place, stamp: dict[str, str]) -> Panel:
         content = (place[0] / file).read_bytes()
         with Image.open(place[0] / file, formats=["PNG"]) as image:
             image.load()
+        found = json.loads(image.info.get("Description", "{}"))  # as `panels.save` stamps it
     except FileNotFoundError:
         return Panel(item, links, f"{file} was not made")
-    except (OSError, SyntaxError) as error:  # Pillow's word for a damaged PNG is SyntaxError
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's word for a damaged PNG is SyntaxError
         return Panel(item, links, f"{file} cannot be read ({error})")
     scale = CSS_PIXELS_PER_INCH / image.info.get("dpi", (CSS_PIXELS_PER_INCH,))[0]
     width, height = (max(1, round(scale * pixels)) for pixels in image.size)
     address = "data:image/png;base64," + base64.b64encode(content).decode()
-    return Panel(item, links, "", address, width, height, _other_run(_image_stamp(image), stamp))
-
-
-def _image_stamp(image: Image.Image) -> dict[str, str]:
-    """The stamp that `panels.save` puts into a figure; empty where there is none."""
-    try:
-        return dict(json.loads(image.info.get("Description", "{}")))
-    except (TypeError, ValueError):
-        return {}
+    return Panel(item, links, "", address, width, height, _other_run(found, stamp))
 
 
 def _other_run(found: dict[str, str], stamp: dict[str, str]) -> str:
@@ -195,15 +177,23 @@ def _other_run(found: dict[str, str], stamp: dict[str, str]) -> str:
 def _table(file: str, title: str, caption: str, place: Place, stamp: dict[str, str]) -> Table:
     """A table of the results; `file` is its path without ending."""
     links = _links(place, {kind: f"{file}.{ending}" for kind, ending in TABLE_FORMATS.items()})
-    path = place[0] / f"{file}.csv"
+    table, gap = _read(place[0], f"{file}.csv")
+    if gap:
+        return Table(title, caption, links, [], gap)
+    note = AS_TRAINED if "as_trained" in table else ""
+    return Table(title, caption, links, columns_of(table), "", note, _other_run(table.attrs, stamp))
+
+
+def _read(results: Path, file: str) -> tuple[pd.DataFrame, str]:
+    """A table with its stamp as `attrs`, and why there is none."""
     try:
-        table = read_table(path)
-        note, other_run = AS_TRAINED if "as_trained" in table else "", _other_run(_table_stamp(path), stamp)
-        return Table(title, caption, links, columns_of(table), "", note, other_run)
+        table = read_table(results / file)
+        table.attrs = _table_stamp(results / file)
+        return table, ""
     except FileNotFoundError:
-        return Table(title, caption, links, [], f"{file}.csv was not made")
+        return pd.DataFrame(), f"{file} was not made"
     except (OSError, ValueError) as error:
-        return Table(title, caption, links, [], f"{file}.csv cannot be read ({error})")
+        return pd.DataFrame(), f"{file} cannot be read ({error})"
 
 
 def _table_stamp(path: Path) -> dict[str, str]:
@@ -261,26 +251,21 @@ def number(value: float) -> str:
 
 def _claims(place: Place, stamp: dict[str, str]) -> dict[str, Any]:
     """Rows of `claims.csv` with their measured parts, and the caveats; or a gap."""
-    path = place[0] / "claims.csv"
-    found: dict[str, Any] = {"rows": [], "caveats": [], "gap": "", "other_run": ""}
-    try:
-        table = read_table(path).fillna("")
-    except FileNotFoundError:
-        return found | {"gap": "claims.csv was not made"}
-    except (OSError, ValueError) as error:
-        return found | {"gap": f"claims.csv cannot be read ({error})"}
+    table, gap = _read(place[0], "claims.csv")
+    if gap:
+        return {"rows": [], "gap": gap}
+    other_run, table = _other_run(table.attrs, stamp), table.astype(object).fillna("")
     rows = [{**row, "parts": PART_END.split(row["measured"])} for row in table.to_dict("records")]
-    caveats = [caveat for caveat in table["caveat"].unique() if caveat]
-    known = {"rows": rows, "caveats": caveats, "links": _links(place, {"Claims as CSV": "claims.csv"})}
-    return found | known | {"other_run": _other_run(_table_stamp(path), stamp)}
+    links = _links(place, {"Claims as CSV": "claims.csv"})
+    caveats = list(filter(None, table["caveat"].unique()))
+    return {"rows": rows, "gap": "", "caveats": caveats, "links": links, "other_run": other_run}
 
 
 def changed_settings(config: Config) -> list[tuple[str, str, str]]:
-    """Settings that differ from the paper's: key, value here, the paper's value; what a job asks for is none."""
+    """Settings that differ from the paper's: key, value here, the paper's value; but for `NOT_OF_THE_PAPER`."""
     here, paper = (dict(_flat(settings.model_dump(mode="json"))) for settings in (config, Config()))
-    return [
-        (key, here[key], paper[key]) for key in paper if here[key] != paper[key] and not key.startswith("resources.")
-    ]
+    keys = [key for key in paper if here[key] != paper[key] and not key.startswith(NOT_OF_THE_PAPER)]
+    return [(key, here[key], paper[key]) for key in keys]
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -296,8 +281,7 @@ def hardware() -> dict[str, str]:
     found = {"system": f"{platform.system()} {platform.machine()}", "cores": str(os.cpu_count())}
     cpuinfo = Path("/proc/cpuinfo")
     models = re.findall(r"^model name\s*: (.+)$", cpuinfo.read_text() if cpuinfo.is_file() else "", re.MULTILINE)
-    if models:
-        found["processor"] = models[0]
+    found |= {"processor": models[0]} if models else {}
     with contextlib.suppress(AttributeError, OSError, ValueError):  # not POSIX, or unknown there
         found["memory"] = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB"
     return found
@@ -308,9 +292,8 @@ def _store(place: Place) -> dict[str, Any]:
     records = [{"device": "unknown", **record, "evaluations": 1} for record in EvaluationStore(place[0] / "store")]
     if not records:
         return {"count": 0}
-    table = (
-        pd.DataFrame(records).groupby(["device", "status"], as_index=False)[["evaluations", "training_seconds"]].sum()
-    )
+    groups = pd.DataFrame(records).groupby(["device", "status"], as_index=False)
+    table = groups[["evaluations", "training_seconds"]].sum()
     caption = "Evaluations in the store, by device and status"
     total = duration(table["training_seconds"].sum())
     return {"count": number(len(records)), "time": total, "table": Table("Store", caption, [], columns_of(table))}

@@ -82,9 +82,15 @@ def _curve(axes: Axes, points: pd.DataFrame, label: str, style: Style) -> None:
 
 def _line(axes: Axes, x: pd.Series, y: pd.Series, label: str, style: Style) -> None:
     """A line with markers, few enough to see the line; not cut at the axis, on which values may lie."""
-    every = max(1, len(x) // MARKERS_ON_A_CURVE)
-    markers = {"marker": style.marker, "markersize": 3.5, "markevery": every}
-    axes.plot(x, y, label=label, color=style.color, linewidth=1.2, clip_on=False, **markers)
+    every, wider = max(1, len(x) // MARKERS_ON_A_CURVE), _wider(axes)
+    markers = {"marker": style.marker, "markersize": 3.5 + wider, "markevery": every}
+    axes.plot(x, y, label=label, color=style.color, linewidth=1.2 + wider, clip_on=False, **markers)
+
+
+def _wider(axes: Axes) -> float:
+    """Points by which the first curves are wider than later ones, so that none is hidden by an equal one."""
+    drawn = len(axes.get_legend_handles_labels()[1])
+    return max(0.0, 2.0 - drawn)
 
 
 def _limit(axes: Axes, largest: float) -> None:
