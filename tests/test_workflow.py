@@ -4,9 +4,11 @@ import json
 import os
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pandas as pd
+import papermill
 import pytest
 from test_data import REAL
 from test_search import check_multi_branch_log
@@ -125,10 +127,24 @@ def check_outputs(folder, hardness):
     assert not list(folder.glob("results/checkpoints/*/*/*"))
 
 
+def check_notebook_by_hand(root, folder):
+    """A notebook opened in a folder below the results' finds those of the last run."""
+    parameters = {"config": f"{root}/config/quick.yaml", "figures": "by_hand"}
+    place = folder / "results/notebooks"
+    papermill.execute_notebook(
+        f"{root}/workflow/notebooks/exp2.ipynb", None, parameters, kernel_name="python3", progress_bar=False, cwd=place
+    )
+    assert (place / "by_hand/fig20b.pdf").exists()
+
+
 def test_standins_end_to_end(root, tmp_path):
     result = snakemake(root, tmp_path, "all")
     assert result.returncode == 0, result.stderr
     check_outputs(tmp_path, ALL)
+    check_notebook_by_hand(root, tmp_path)
+    archive = tmp_path / "report.zip"
+    assert snakemake(root, tmp_path, "all", "--report", str(archive)).returncode == 0
+    assert zipfile.is_zipfile(archive)
     table = read(tmp_path, "tables/table8")
     assert (table["classes"] == CLASSES).all()
     assert "stand-ins, not the paper's images" in (tmp_path / "results/tables/table3.csv").read_text()

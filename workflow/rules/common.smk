@@ -4,7 +4,14 @@ from snakemake.exceptions import WorkflowError
 from pathlib import Path
 
 from nasdmrl.agents import METHODS
-from nasdmrl.analysis.items import RANKS, TABLES, figures, of_experiment, sigma_names
+from nasdmrl.analysis.items import (
+    EXPERIMENTS,
+    RANKS,
+    TABLES,
+    figures,
+    of_experiment,
+    sigma_names,
+)
 from nasdmrl.config import VGG19_CUT, from_dict
 from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.errors import ConfigError
@@ -15,8 +22,6 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 STORE = "results/store"
-FORMATS = ["pdf", "png"]
-TABLE_FORMATS = ["csv", "md", "tex"]
 TRAINING = with_role("training")
 EVALUATION = with_role("evaluation")
 UNSEEN_METHODS = ["meta_a2c", "random_search"]
@@ -32,15 +37,31 @@ wildcard_constraints:
     experiment="exp1|exp2|exp3|appendix_a",
 
 
+def figure_output(item):
+    """The PNG file of a figure panel, which Snakemake's own report shows."""
+    return report(
+        f"results/figures/{item.name}.png",
+        caption="../report/item.rst",
+        category=EXPERIMENTS[item.experiment],
+        labels={"item": item.title, "shows": item.caption},
+    )
+
+
 def figure_files(experiment):
     """The files of an experiment's figure panels."""
-    names = [item.name for item in of_experiment(figures(SETTINGS), experiment)]
-    return expand("results/figures/{name}.{kind}", name=names, kind=FORMATS)
+    items = of_experiment(figures(SETTINGS), experiment)
+    pdfs = [f"results/figures/{item.name}.pdf" for item in items]
+    return pdfs + [figure_output(item) for item in items]
 
 
-def table_files(name):
-    """The files of a table, such as table6."""
-    return expand("results/tables/{name}.{kind}", name=name, kind=TABLE_FORMATS)
+def table_output(number):
+    """The CSV file of a table, which Snakemake's own report shows."""
+    return report(
+        f"results/tables/table{number}.csv",
+        caption="../report/item.rst",
+        category="Tables",
+        labels={"item": f"Table {number}"},
+    )
 
 
 def archive_folder(wildcards):

@@ -58,7 +58,9 @@ rule table6:
         ),
         best=BEST["exp2"],
     output:
-        multiext("results/tables/table6", csv=".csv", md=".md", tex=".tex"),
+        csv=table_output(6),
+        md="results/tables/table6.md",
+        tex="results/tables/table6.tex",
         plain="results/exp2/table.csv",
     log:
         "results/logs/table6.log",

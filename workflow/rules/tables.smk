@@ -8,7 +8,9 @@ rule dataset_table:
             dataset=HARDNESS if wildcards.number == "8" else TRAINING + EVALUATION,
         ),
     output:
-        multiext("results/tables/table{number}", csv=".csv", md=".md", tex=".tex"),
+        csv=table_output("{number}"),
+        md="results/tables/table{number}.md",
+        tex="results/tables/table{number}.tex",
     log:
         "results/logs/table{number}.log",
     wildcard_constraints:
@@ -30,7 +32,9 @@ rule running_times:
     input:
         lambda wildcards: SEARCH_LOGS[TIMES[wildcards.number]],
     output:
-        multiext("results/tables/table{number}", csv=".csv", md=".md", tex=".tex"),
+        csv=table_output("{number}"),
+        md="results/tables/table{number}.md",
+        tex="results/tables/table{number}.tex",
     log:
         "results/logs/table{number}.log",
     wildcard_constraints:
@@ -75,7 +79,7 @@ rule claims:
         SEARCH_LOGS.values(),
         rules.table6.input.long,
     output:
-        "results/claims.csv",
+        report("results/claims.csv", caption="../report/claims.rst", category="Claims"),
     log:
         "results/logs/claims.log",
     conda:
@@ -92,7 +96,9 @@ rule report:
     input:
         "results/claims.csv",
         [figure_files(experiment) for experiment in SEARCHED],
-        [table_files(item.name) for item in TABLES],
+        expand(
+            "results/tables/{item.name}.{kind}", item=TABLES, kind=["csv", "md", "tex"]
+        ),
         "results/exp2/table.csv",
         expand("results/{experiment}/summary.csv", experiment=SEARCHED),
     output:
