@@ -4,7 +4,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all install test lint bench bench-agents clean clean-all lock
+.PHONY: all install test test-slurm lint bench bench-agents clean clean-all lock
 
 all: install
 	snakemake all
@@ -23,6 +23,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 test: lint
 	python -m pytest
+
+# A real SLURM of three nodes on this machine; as root, after `tests/slurm/cluster.sh install`. About ten minutes.
+test-slurm: install
+	python -m pytest --numprocesses=0 tests/slurm
 
 lint: install
 	ruff check .

@@ -90,7 +90,7 @@ def _line(axes: Axes, x: pd.Series, y: pd.Series, label: str, style: Style) -> N
 def _wider(axes: Axes) -> float:
     """Points by which the first curves are wider than later ones, so that none is hidden by an equal one."""
     drawn = len(axes.get_legend_handles_labels()[1])
-    return max(0.0, 2.0 - drawn)
+    return max(0.0, 1.2 - 0.6 * drawn)
 
 
 def _limit(axes: Axes, largest: float) -> None:
