@@ -29,7 +29,7 @@ HELD_OUT = [(0, 4), (1, 5), (2, 6)]
 TRAINING = [task for task in TASKS if task not in HELD_OUT]
 TRIAL_STEPS = 60
 WORKERS = 8
-TRIALS, SEEDS = 5600, range(10)
+TRIALS, SEEDS = 4000, range(10)
 GOOD_ENOUGH = 0.95
 MAX_EPISODES = 200
 SETTINGS = Settings(lstm_units=64, update_steps=20, learning_rate=0.005, rmsprop_initial=0)

@@ -23,8 +23,8 @@ TINY = [  # evaluations of half a second; searches and trainings long enough to 
     "data={source: standin, image_size: 16, classes: 3, images_per_class: 30, require_official_counts: false}",
     "early_stop={epochs: 2, filters: 4, dense_units: 8, batch_size: 32}",
     "exp1={meta_a2c: {omniglot: 40, vgg_flower: 40, dtd: 40}, dqn: {omniglot: 9, vgg_flower: 9, dtd: 9},"
-    " random_search: {omniglot: 9, vgg_flower: 9, dtd: 300}}",
-    "exp2={evaluation_steps: 10, epochs: 40, repeats: 2, vgg_filters: 8, dense_units: 64}",
+    " random_search: {omniglot: 9, vgg_flower: 9, dtd: 80}}",
+    "exp2={evaluation_steps: 10, epochs: 20, repeats: 2, vgg_filters: 8, dense_units: 64}",
     "resources={search_threads: 1, data_threads: 1}",
 ]
 SEARCH = "results/exp1/random_search/dtd/seed1024"
