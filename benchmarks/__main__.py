@@ -12,7 +12,7 @@ import tensorflow as tf
 from nasdmrl.agents import METHODS
 from nasdmrl.agents.factory import make_agent
 from nasdmrl.agents.policy_files import Spaces
-from nasdmrl.config import Config, Recipe
+from nasdmrl.config import Config
 from nasdmrl.data.images import ImageData
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluation, Evaluator
@@ -20,6 +20,7 @@ from nasdmrl.networks import build
 from nasdmrl.nsc import canonical, parse
 from nasdmrl.runtime import start_tensorflow
 from nasdmrl.search import interact
+from nasdmrl.sections import Recipe
 from nasdmrl.store import EvaluationStore
 from nasdmrl.training import scaled, train_and_score
 

@@ -16,11 +16,11 @@ from nasdmrl.actions import CHAIN
 from nasdmrl.agents.meta_a2c import MetaA2C
 from nasdmrl.agents.policy_files import Spaces
 from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.config import MetaA2C as Settings
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluation
 from nasdmrl.nsc import Network, canonical
 from nasdmrl.runtime import start_tensorflow
+from nasdmrl.sections import MetaA2C as Settings
 
 Task = tuple[int, int]
 """Good layer (action) and how often it is wanted."""

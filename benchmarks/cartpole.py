@@ -5,8 +5,8 @@ import numpy as np
 
 from nasdmrl.agents.dqn import DQN
 from nasdmrl.agents.policy_files import Spaces
-from nasdmrl.config import DQN as Settings
 from nasdmrl.runtime import start_tensorflow
+from nasdmrl.sections import DQN as Settings
 
 STEPS, SEEDS, EPISODES, SOLVED = 200_000, (0, 1, 2, 3), 100, 195
 # Exploration that falls over the whole trial, as in the paper, must start low here: random actions end episodes

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from nasdmrl.config import Space
 from nasdmrl.nsc import KERNELS, MERGES, NAMES, Layer, LayerType
+from nasdmrl.sections import Space
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from nasdmrl.config import Config, Section
+from nasdmrl.config import Config
+from nasdmrl.sections import Section
 
 
 def json_schema() -> str:

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from nasdmrl.config import Recipe
 from nasdmrl.nsc import MERGES, POOLINGS, Layer, LayerType, Network, Shape, shapes
+from nasdmrl.sections import Recipe
 
 
 @dataclass(frozen=True)

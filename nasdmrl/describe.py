@@ -1,8 +1,8 @@
 """A network for people: its rows, the shapes of its feature maps, and what it costs."""
 
-from nasdmrl.config import Recipe
 from nasdmrl.costs import costs
 from nasdmrl.nsc import Network, Shape, leaves, require_valid, shapes, to_text
+from nasdmrl.sections import Recipe
 
 
 def describe(network: Network, input_shape: Shape, n_classes: int, recipe: Recipe) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 
 from nasdmrl.actions import SPACES, Action
-from nasdmrl.config import Environment, Space
 from nasdmrl.evaluation import Evaluate, Evaluation
 from nasdmrl.nsc import LayerType, Network, canonical, encode, is_multi_branch, to_text
+from nasdmrl.sections import Environment, Space
 
 _DEFAULTS = Environment()
 OUT_OF_BOUNDS = "out_of_bounds"

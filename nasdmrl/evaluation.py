@@ -8,10 +8,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from nasdmrl.config import Environment, Recipe
 from nasdmrl.costs import Costs, blockqnn_reward, costs
 from nasdmrl.data.images import ImageData
 from nasdmrl.nsc import Network, canonical, is_valid, to_text
+from nasdmrl.sections import Environment, Recipe
 from nasdmrl.store import EvaluationStore, Record, evaluation_key
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nasdmrl.config import Environment, Recipe
 from nasdmrl.costs import density
 from nasdmrl.data.images import ImageData
 from nasdmrl.errors import DataError, NetworkError
 from nasdmrl.files import atomic_path
 from nasdmrl.nsc import Network, canonical, from_rows, parse, to_rows, to_text
+from nasdmrl.sections import Environment, Recipe
 from nasdmrl.store import EvaluationStore, Record, evaluation_key
 
 HEADER = (

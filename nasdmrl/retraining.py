@@ -14,13 +14,13 @@ import pandas as pd
 import tensorflow as tf
 
 from nasdmrl.checkpoints import Row, load_checkpoint, save_checkpoint
-from nasdmrl.config import VGG19_CUT, LongRecipe
 from nasdmrl.data.images import ImageData
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import atomic_path
 from nasdmrl.networks import build, build_vgg19_cut
 from nasdmrl.nsc import parse, require_valid
 from nasdmrl.progress import Progress
+from nasdmrl.sections import VGG19_CUT, LongRecipe
 from nasdmrl.training import Training
 
 COLUMNS = ("epoch", "learning_rate", "loss", "accuracy", "parameters", "seconds")

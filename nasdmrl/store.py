@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nasdmrl.config import Recipe
 from nasdmrl.nsc import Network, to_text
+from nasdmrl.sections import Recipe
 
 Record = dict[str, Any]
 _DIGEST_LENGTH = 24

@@ -14,11 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nasdmrl.config import Recipe
 from nasdmrl.data.images import ImageData
 from nasdmrl.networks import build
 from nasdmrl.nsc import Network
 from nasdmrl.optimizers import FusedAdam
+from nasdmrl.sections import Recipe
 
 Status = Literal["ok", "diverged", "out_of_memory"]
 SCORING_BATCH = 256

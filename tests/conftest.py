@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasdmrl.config import ARCHIVES_VARIABLE, Recipe
+from nasdmrl.config import ARCHIVES_VARIABLE
 from nasdmrl.data.images import ImageData
 from nasdmrl.data.standins import write_standins
 from nasdmrl.runtime import start_tensorflow
+from nasdmrl.sections import Recipe
 
 # Renamed in the environment, so that a test sees the genuine images only where it asks for them, and the workers
 # that the first process starts still find them.

@@ -11,11 +11,11 @@ from test_env import table as by_depth
 from nasdmrl.agents.dqn import ADAM, DQN, QNetwork, ReplayBuffer
 from nasdmrl.agents.meta_a2c import MetaA2C, Released, discounted_returns
 from nasdmrl.agents.policy_files import PolicyError, Spaces
-from nasdmrl.config import DQN as DQNSettings
-from nasdmrl.config import MetaA2C as A2CSettings
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluation
 from nasdmrl.nsc import canonical, to_text
+from nasdmrl.sections import DQN as DQNSettings
+from nasdmrl.sections import MetaA2C as A2CSettings
 
 SMALL = Spaces((2, 2), 3)
 

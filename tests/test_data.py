@@ -16,7 +16,6 @@ import scipy.io
 import tensorflow as tf
 from PIL import Image
 
-from nasdmrl.config import Data
 from nasdmrl.data import records
 from nasdmrl.data.archives import open_index
 from nasdmrl.data.images import choose, decode, load
@@ -24,6 +23,7 @@ from nasdmrl.data.records import check_official_counts, convert, jpeg
 from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS, write_standins
 from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError, NasdmrlError
+from nasdmrl.sections import Data
 
 # Table 3 and 8 of the paper.
 OFFICIAL = {

@@ -6,11 +6,11 @@ import hashlib
 import pytest
 from conftest import stripes
 
-from nasdmrl.config import Recipe
 from nasdmrl.errors import DataError
 from nasdmrl.evaluation import Evaluator
 from nasdmrl.exchange import HEADER, export_db, import_db
 from nasdmrl.nsc import parse
+from nasdmrl.sections import Recipe
 from nasdmrl.store import EvaluationStore
 
 # A row as the original software writes it: NumPy's print of the state, over several lines.

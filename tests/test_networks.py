@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from test_nsc import FIGURE_4, random_network
 
-from nasdmrl.config import Recipe
 from nasdmrl.costs import costs
 from nasdmrl.networks import build
 from nasdmrl.nsc import from_rows, is_valid, parse, shapes
+from nasdmrl.sections import Recipe
 
 SMALL = Recipe(filters=3, dense_units=5)
 

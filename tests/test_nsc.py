@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-from nasdmrl.config import Recipe
 from nasdmrl.costs import blockqnn_reward, costs, density
 from nasdmrl.errors import NetworkError
 from nasdmrl.nsc import (
@@ -23,6 +22,7 @@ from nasdmrl.nsc import (
     to_rows,
     to_text,
 )
+from nasdmrl.sections import Recipe
 
 PAPER = Recipe()
 FIGURE_4 = [

@@ -20,9 +20,10 @@ from PIL import Image, PngImagePlugin
 from nasdmrl.analysis.claims import CLAIMS, claims_table
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES, figures
 from nasdmrl.analysis.tables import write_table
-from nasdmrl.config import Config, Data, Recipe, load
+from nasdmrl.config import Config, load
 from nasdmrl.provenance import provenance
 from nasdmrl.report import changed_settings, columns_of, hardware, label_of, number, shown, write_report
+from nasdmrl.sections import Data, Recipe
 from nasdmrl.store import EvaluationStore
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}

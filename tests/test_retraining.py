@@ -14,12 +14,13 @@ import pytest
 from conftest import stripes
 
 from nasdmrl.checkpoints import CheckpointError, load_checkpoint
-from nasdmrl.config import VGG19_CUT, Config, LongRecipe
+from nasdmrl.config import Config
 from nasdmrl.costs import costs
 from nasdmrl.errors import NetworkError
 from nasdmrl.networks import build_vgg19_cut
 from nasdmrl.nsc import convolution_filters, parse
 from nasdmrl.retraining import COLUMNS, model_of, parameters, retrain
+from nasdmrl.sections import VGG19_CUT, LongRecipe
 from nasdmrl.training import Training
 
 SMALL = LongRecipe(epochs=3, batch_size=16, filters=2, vgg_filters=2, dense_units=8, norm_momentum=0.8)
@@ -115,7 +116,7 @@ RETRAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import stripes
-from nasdmrl.config import LongRecipe
+from nasdmrl.sections import LongRecipe
 from nasdmrl.retraining import retrain
 recipe = LongRecipe.model_validate_json(sys.argv[2])
 retrain("conv3 conv3 max2", stripes(2400, 20), recipe, sys.argv[3] + ".csv", sys.argv[3] + ".npz")

@@ -26,7 +26,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import stripes
 from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.config import Recipe
+from nasdmrl.sections import Recipe
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluator
 from nasdmrl.search import run_search

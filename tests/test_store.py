@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from nasdmrl.config import Environment, Recipe
 from nasdmrl.costs import blockqnn_reward, costs
 from nasdmrl.evaluation import Evaluator
 from nasdmrl.nsc import parse
+from nasdmrl.sections import Environment, Recipe
 from nasdmrl.store import EvaluationStore, evaluation_key, recipe_digest
 
 
@@ -65,7 +65,7 @@ def test_a_line_in_the_making_is_read_once_it_is_whole(tmp_path):
 
 WRITER = """
 import sys
-from nasdmrl.config import Recipe
+from nasdmrl.sections import Recipe
 from nasdmrl.store import EvaluationStore
 store = EvaluationStore(sys.argv[1])
 for i in range(int(sys.argv[3])):

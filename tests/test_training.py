@@ -12,10 +12,11 @@ import tensorflow as tf
 from conftest import stripes
 
 from nasdmrl import training
-from nasdmrl.config import Config, Recipe
+from nasdmrl.config import Config
 from nasdmrl.networks import FrozenNormalization, build
 from nasdmrl.nsc import parse
 from nasdmrl.optimizers import FusedAdam
+from nasdmrl.sections import Recipe
 from nasdmrl.training import Training, train_and_score
 
 
@@ -87,7 +88,7 @@ IN_ANOTHER_PROCESS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import stripes
-from nasdmrl.config import Recipe
+from nasdmrl.sections import Recipe
 from nasdmrl.nsc import parse
 from nasdmrl.training import train_and_score
 recipe = Recipe.model_validate_json(sys.argv[2])

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from nasdmrl.agents.policy_files import Spaces, load_policy, save_policy
 from nasdmrl.agents.recurrent import orthogonal
-from nasdmrl.config import DQN as Settings
 from nasdmrl.optimizers import FusedAdam
+from nasdmrl.sections import DQN as Settings
 
 CPU = "/CPU:0"
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}

@@ -3,7 +3,8 @@
 from nasdmrl.agents import Agent
 from nasdmrl.agents.policy_files import Spaces
 from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.config import Config, Space
+from nasdmrl.config import Config
+from nasdmrl.sections import Space
 
 
 def make_agent(

@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from nasdmrl.agents.policy_files import Spaces, load_policy, save_policy
 from nasdmrl.agents.recurrent import RecurrentActorCritic
-from nasdmrl.config import MetaA2C as Settings
 from nasdmrl.optimizers import FusedRMSProp
+from nasdmrl.sections import MetaA2C as Settings
 
 CPU = "/CPU:0"  # A GPU would only slow down one small step after the other.
 

@@ -22,9 +22,9 @@ from nasdmrl.analysis.statistics import (
     welch_difference,
 )
 from nasdmrl.analysis.styles import name_of
-from nasdmrl.config import VGG19_CUT
 from nasdmrl.datasets import with_role
 from nasdmrl.errors import DataError
+from nasdmrl.sections import VGG19_CUT
 
 SIGMAS = ("sigma0.0", "sigma0.1")
 LONG = ("best1", "best2", VGG19_CUT)

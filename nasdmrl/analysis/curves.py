@@ -15,8 +15,8 @@ from nasdmrl.analysis.episodes import METRICS, MULTI_BRANCH_NETWORKS, RUN, binne
 from nasdmrl.analysis.panels import WIDE_INCHES, in_style, legend_below, new_axes, no_data
 from nasdmrl.analysis.statistics import binned_iqm
 from nasdmrl.analysis.styles import Style, in_order, name_of, styles_of
-from nasdmrl.config import Space
 from nasdmrl.datasets import with_role
+from nasdmrl.sections import Space
 
 Statistic = Literal["mean_sd", "iqm"]
 LABELS = {**METRICS, MULTI_BRANCH_NETWORKS: "Multi-branch networks\nin an episode"}

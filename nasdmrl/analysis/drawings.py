@@ -14,8 +14,8 @@ from matplotlib.textpath import text_to_path
 
 from nasdmrl import nsc
 from nasdmrl.analysis.layout import Edge, Layout, Spacing, layered
-from nasdmrl.config import Recipe
 from nasdmrl.datasets import DATASETS
+from nasdmrl.sections import Recipe
 
 IMAGE, LEAVES, PREDICTION = "image", "leaves", "prediction"
 # Okabe and Ito's colours, light within the box and full around it; grey for what is not searched. In grey print

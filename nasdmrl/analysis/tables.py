@@ -9,11 +9,11 @@ import pandas as pd
 
 from nasdmrl.analysis.episodes import RUN
 from nasdmrl.analysis.published import published
-from nasdmrl.config import VGG19_CUT
 from nasdmrl.data.records import read_spec
 from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.files import write_text
 from nasdmrl.provenance import visible
+from nasdmrl.sections import VGG19_CUT
 
 
 def write_table(table: pd.DataFrame, path: Path | str, stamp: dict[str, str]) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from nasdmrl.config import Data
 from nasdmrl.data.records import read_spec, record_path
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
 from nasdmrl.nsc import Shape
 from nasdmrl.progress import Progress
+from nasdmrl.sections import Data
 
 IMAGES, LABELS, CARD = "images.npy", "labels.npy", "card.json"
 BATCH = 256

@@ -12,9 +12,10 @@ from nasdmrl.analysis.items import (
     of_experiment,
     sigma_names,
 )
-from nasdmrl.config import VGG19_CUT, from_dict
+from nasdmrl.config import from_dict
 from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.errors import ConfigError
+from nasdmrl.sections import VGG19_CUT
 
 try:
     SETTINGS = from_dict(config, "the configuration")
