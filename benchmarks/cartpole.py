@@ -10,18 +10,18 @@ from nasdmrl.sections import DQN as Settings
 
 STEPS, SEEDS, EPISODES, SOLVED = 200_000, (0, 1, 2, 3), 100, 195
 # Exploration that falls over the whole trial, as in the paper, must start low here: random actions end episodes
-# before the cart has moved far, and the policy never sees the edges that it later drifts to. An update every fifth
-# step on larger batches, and a target network that is renewed seldom, keep the last policies from swinging.
+# before the cart has moved far, and the policy never sees the edges that it later drifts to. Small steps on larger
+# batches, and a target network that is renewed seldom, keep the last policies from swinging.
 SETTINGS = Settings(
     hidden_units=128,
-    learning_rate=0.00025,
+    learning_rate=0.0001,
     buffer_fraction=0.25,
     batch_size=128,
     discount=0.99,
     epsilon_first=0.3,
     epsilon_last=0.02,
     learning_starts=2000,
-    train_every=5,
+    train_every=2,
     target_every=500,
 )
 
