@@ -37,7 +37,7 @@ lint: install
 bench: install
 	python -m benchmarks
 
-# Do the agents learn what they should? About half an hour on two cores.
+# Do the agents learn what they should? About three quarters of an hour on two cores.
 bench-agents: install
 	python -m benchmarks.bandits
 	python -m benchmarks.cartpole
