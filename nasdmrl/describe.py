@@ -1,7 +1,7 @@
 """A network for people: its rows, the shapes of its feature maps, and what it costs."""
 
 from nasdmrl.costs import costs
-from nasdmrl.nsc import Network, Shape, leaves, require_valid, shapes, to_text
+from nasdmrl.nsc import Network, Shape, leaves, require_valid, shape_text, shapes, to_text
 from nasdmrl.sections import Recipe
 
 
@@ -10,15 +10,11 @@ def describe(network: Network, input_shape: Shape, n_classes: int, recipe: Recip
     require_valid(network, input_shape)
     known = shapes(network, input_shape, recipe.filters_of)
     cost = costs(network, input_shape, n_classes, recipe)
-    lines = [f"network     {to_text(network)}", f"image       {_shape(known[0])}"]
+    lines = [f"network     {to_text(network)}", f"image       {shape_text(known[0])}"]
     for index, (layer, shape) in enumerate(zip(network, known[1:], strict=False), start=1):
         row = "[" + ",".join(str(int(value)) for value in (index, *layer)) + "]"
-        lines.append(f"{row:<11} {to_text((layer,)).split('@')[0]:<9} {_shape(shape)}")
-    lines.append(f"output      {_shape(known[-1])}, the merged leaves {', '.join(map(str, leaves(network)))}")
+        lines.append(f"{row:<11} {to_text((layer,)).split('@')[0]:<9} {shape_text(shape)}")
+    lines.append(f"output      {shape_text(known[-1])}, the merged leaves {', '.join(map(str, leaves(network)))}")
     lines.append(f"parameters  {cost.parameters:,} trainable, with the prediction module for {n_classes} classes")
     lines.append(f"FLOPs       {cost.flops:,} for the forward pass of one image")
     return "\n".join(lines)
-
-
-def _shape(shape: Shape) -> str:
-    return " x ".join(str(size) for size in shape)

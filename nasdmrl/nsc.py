@@ -244,13 +244,19 @@ def _concatenated(inputs: list[Shape]) -> Shape:
     return max(height), max(width), sum(channels)
 
 
+def shape_text(shape: Shape) -> str:
+    """Height x width x channels, as in `84 x 84 x 3`."""
+    return " x ".join(str(size) for size in shape)
+
+
 def require_valid(network: Network, input_shape: Shape) -> None:
     """Raise `NetworkError`, which says why, for a network that cannot be built on images of this shape."""
     try:
         shapes(network, input_shape, lambda _: 1)
     except InvalidNetworkError as error:
-        size = " x ".join(str(value) for value in input_shape)
-        raise NetworkError(f"`{to_text(network)}` is invalid on images of {size}: {error}") from error
+        raise NetworkError(
+            f"`{to_text(network)}` is invalid on images of {shape_text(input_shape)}: {error}"
+        ) from error
 
 
 def is_valid(network: Network, input_shape: Shape) -> bool:

@@ -305,3 +305,11 @@ def test_the_page_says_how_the_papers_table_6_fares(root):
 def test_evidence_has_the_published_numbers():
     assert "aircraft best1 49.18 +- 1.20" in CLAIMS[5].evidence
     assert CLAIMS[4].evidence.endswith("p = 0.48")
+
+
+def test_what_another_run_left_does_not_count(reproduced):
+    """Seeds and repeats that the configuration does not name."""
+    verdicts = claims_table(reproduced, BIN, PAPER, seeds=[999], repeats=[999])["verdict"]
+    assert verdicts.unique().tolist() == ["not run"]
+    few = Inputs(reproduced, BIN, PAPER, repeats=range(2))
+    assert len(few.files("exp2/long/aircraft/best1/repeat*/epochs.csv")) == 2

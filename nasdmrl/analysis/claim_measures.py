@@ -1,7 +1,7 @@
 """What the paper's claims C1 to C7 (Section 8) come down to in numbers: parts that hold, do not hold, or stay open."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -27,7 +27,6 @@ from nasdmrl.errors import DataError
 from nasdmrl.sections import VGG19_CUT
 
 SIGMAS = ("sigma0.0", "sigma0.1")
-LONG = ("best1", "best2", VGG19_CUT)
 SIGNIFICANCE = 0.05
 """Level of the tests of C5: the usual one, and that of the 95 % intervals."""
 ABOUT = math.sqrt(2)
@@ -36,11 +35,23 @@ ABOUT = math.sqrt(2)
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where the results are, episodes of a bin, and the stamp of the run (`provenance.provenance`)."""
+    """Where the results are, episodes of a bin, and the stamp of the run (`provenance.provenance`).
+
+    seeds, repeats: numbers of the searches and long trainings that count, all that there are if None; another run
+    may have left more.
+    """
 
     results: Path
     bin_episodes: int
     stamp: dict[str, str]
+    seeds: Container[int] | None = None
+    repeats: Container[int] | None = None
+
+    def files(self, pattern: str) -> list[Path]:
+        """Files of a pattern of `log_files` or `long_files` that count, sorted."""
+        kind, wanted = ("repeat", self.repeats) if "/repeat" in pattern else ("seed", self.seeds)
+        found = sorted(self.results.glob(pattern))
+        return [path for path in found if wanted is None or int(path.parent.name.removeprefix(kind)) in wanted]
 
 
 @dataclass(frozen=True)
@@ -109,12 +120,12 @@ def long_files(dataset: str, network: str) -> str:
 
 
 def _steps(inputs: Inputs, experiment: str, method: str, dataset: str) -> pd.DataFrame:
-    return read_logs(sorted(inputs.results.glob(log_files(experiment, method, dataset))))
+    return read_logs(inputs.files(log_files(experiment, method, dataset)))
 
 
 def _last_accuracies(inputs: Inputs, pattern: str) -> list[float]:
     """Of every repeat of a long training."""
-    return [_last(path, "accuracy") for path in sorted(inputs.results.glob(pattern))]
+    return [_last(path, "accuracy") for path in inputs.files(pattern)]
 
 
 def _last(path: Path, column: str) -> float:
@@ -202,7 +213,7 @@ def c3(inputs: Inputs) -> list[Part]:
 
 def _entropy(inputs: Inputs, dataset: str) -> Series:
     """By seed; a trial shorter than one update has none."""
-    files = sorted(inputs.results.glob(log_files("exp1", "meta_a2c", dataset, "progress.csv")))
+    files = inputs.files(log_files("exp1", "meta_a2c", dataset, "progress.csv"))
     return _by_seed(read_progress(files).reindex(columns=["seed", "entropy"]).dropna(), "entropy")
 
 

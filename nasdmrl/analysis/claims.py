@@ -3,15 +3,16 @@
 `docs/claims.md` says why each rule is as it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from nasdmrl.analysis import claim_measures as measures
-from nasdmrl.analysis.claim_measures import LONG, SIGMAS, Inputs, Part, log_files, long_files
+from nasdmrl.analysis.claim_measures import SIGMAS, Inputs, Part, log_files, long_files
 from nasdmrl.analysis.published import published
+from nasdmrl.analysis.tables import LONG_NETWORKS
 from nasdmrl.datasets import with_role
 from nasdmrl.provenance import SOURCES
 
@@ -114,7 +115,7 @@ CLAIMS = (
         measures.c6,
         "Test accuracy after the last epoch, on each dataset, best1 minus VGG19 cut, best2 minus VGG19 cut, and best2 "
         "minus best1: each holds if its Welch interval lies above zero.",
-        tuple(long_files(dataset, network) for dataset in with_role("evaluation") for network in LONG),
+        tuple(long_files(dataset, network) for dataset in with_role("evaluation") for network in LONG_NETWORKS),
     ),
     Claim(
         "C7",
@@ -135,7 +136,7 @@ def assess(claim: Claim, inputs: Inputs) -> Verdict:
 
     Raises `DataError` for a file that is there and cannot be read.
     """
-    missing = [pattern for pattern in claim.files if not any(inputs.results.glob(pattern))]
+    missing = [pattern for pattern in claim.files if not inputs.files(pattern)]
     if missing:
         return _verdict(NOT_RUN, f"missing: {', '.join(missing)}", inputs)
     parts = claim.measure(inputs)
@@ -167,12 +168,18 @@ def caveat(stamp: dict[str, str]) -> str:
     return " ".join(sentences)
 
 
-def claims_table(results: Path, bin_episodes: int, stamp: dict[str, str]) -> pd.DataFrame:
-    """One row a claim, for results below `results`, complete or not.
+def claims_table(
+    results: Path,
+    bin_episodes: int,
+    stamp: dict[str, str],
+    seeds: Container[int] | None = None,
+    repeats: Container[int] | None = None,
+) -> pd.DataFrame:
+    """One row a claim, for results below `results`, complete or not; `seeds` and `repeats` as in `Inputs`.
 
     Columns: claim, statement, paper_evidence, verdict, measured, rule, files, caveat, scale, data, fidelity.
     """
-    inputs = Inputs(Path(results), bin_episodes, stamp)
+    inputs = Inputs(Path(results), bin_episodes, stamp, seeds, repeats)
     return pd.DataFrame([_row(claim, assess(claim, inputs)) for claim in CLAIMS])
 
 

@@ -108,12 +108,12 @@ def _boxes(
 ) -> list[Box]:
     """Boxes of the image, of every layer, of the merged leaves if there are several, and of the prediction module."""
     image, *maps, merged = nsc.shapes(network, input_shape, filters)
-    boxes = [Box(IMAGE, IMAGE, "Image", _size(image))]
+    boxes = [Box(IMAGE, IMAGE, "Image", nsc.shape_text(image))]
     for index, (layer, shape) in enumerate(zip(network, maps, strict=True), start=1):
         if layer.type != nsc.LayerType.TERMINAL:
-            boxes.append(Box(f"layer{index}", layer.type, _name(layer), _size(shape)))
+            boxes.append(Box(f"layer{index}", layer.type, _name(layer), nsc.shape_text(shape)))
     if len(nsc.leaves(network)) > 1:
-        boxes.append(Box(LEAVES, LEAVES, "Concatenation of leaves", _size(merged)))
+        boxes.append(Box(LEAVES, LEAVES, "Concatenation of leaves", nsc.shape_text(merged)))
     return boxes + _prediction_module(math.prod(merged), dense_units, n_classes)
 
 
@@ -137,10 +137,6 @@ def _edges(network: nsc.Network, n_boxes: int) -> list[Edge]:
 def _name(layer: nsc.Layer) -> str:
     name = layer.type.name.replace("_", " ").capitalize()
     return f"{name} {layer.kernel} x {layer.kernel}" if layer.kernel else name
-
-
-def _size(shape: nsc.Shape) -> str:
-    return " x ".join(str(size) for size in shape)
 
 
 def _count(parameters: int) -> str:

@@ -87,7 +87,8 @@ def claims(
 
     settings = load(config)
     stamp = provenance(settings)
-    write_table(claims_table(results, settings.plots.bin_episodes, stamp), output, stamp)
+    counted = (settings.seeds, range(settings.exp2.repeats))
+    write_table(claims_table(results, settings.plots.bin_episodes, stamp, *counted), output, stamp)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from nasdmrl.analysis.items import (
     of_experiment,
     sigma_names,
 )
+from nasdmrl.analysis.tables import LONG_NETWORKS
 from nasdmrl.config import from_dict
 from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.errors import ConfigError
@@ -188,4 +189,3 @@ LONG_SECTIONS = [
         if name not in ("evaluation_steps", "repeats")
     ],
 ]
-LONG_NETWORKS = [*(f"best{rank}" for rank in RANKS), VGG19_CUT]

@@ -18,13 +18,13 @@ rule random_search:
         config=SETTINGS.subset(*SEARCH_SECTIONS),
         steps=search_steps("random_search"),
         store=STORE,
-        policy="",
+        options="",
     message:
         "Search on {wildcards.dataset}: {params.method}, seed {wildcards.seed}, {params.steps} steps"
     shell:
         "nasdmrl search {params.method} {wildcards.dataset} --seed {wildcards.seed} --steps {params.steps}"
         " --images {input.images} --store {params.store} --output {output.steps} --threads {threads}"
-        " {params.policy} --config {params.config:q} > {log} 2>&1"
+        " {params.options} --config {params.config:q} > {log} 2>&1"
 
 
 use rule random_search as dqn with:
@@ -39,7 +39,7 @@ use rule random_search as dqn with:
         config=SETTINGS.subset(*SEARCH_SECTIONS, "dqn"),
         steps=search_steps("dqn"),
         store=STORE,
-        policy="",
+        options="",
 
 
 # The transfer chain: each dataset starts with the policy that the one before has learned.
@@ -60,7 +60,7 @@ use rule random_search as meta_a2c with:
         config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
         steps=search_steps("meta_a2c"),
         store=STORE,
-        policy=lambda wildcards, input: (
+        options=lambda wildcards, input: (
             f"--policy {input.policy}" if input.policy else ""
         ),
 
@@ -79,7 +79,7 @@ use rule random_search as evaluate_policy with:
         config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
         steps=search_steps("meta_a2c"),
         store=STORE,
-        policy=lambda wildcards, input: f"--policy {input.policy} --fixed",
+        options=lambda wildcards, input: f"--policy {input.policy} --fixed",
 
 
 # Exp. 3: the multi-branch space, from scratch, for each sigma.
@@ -106,7 +106,7 @@ use rule random_search as multi_branch with:
         ),
         steps=SETTINGS.exp3.steps,
         store=STORE,
-        policy="--space multi_branch --sigma {sigma}",
+        options="--space multi_branch --sigma {sigma}",
     message:
         "Search the multi-branch space: sigma {wildcards.sigma}, seed {wildcards.seed}, {params.steps} steps"
 
@@ -124,4 +124,4 @@ use rule random_search as hardness_study with:
         config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
         steps=SETTINGS.appendix_a.steps,
         store=STORE,
-        policy="",
+        options="",
