@@ -27,6 +27,7 @@ from nasdmrl.sections import (
     LongRecipe,
     MetaA2C,
     Plots,
+    Prewarm,
     Recipe,
     Resources,
     Section,
@@ -55,6 +56,7 @@ class Config(Section):
     exp3: Experiment3 = field(Experiment3(), "Experiment 3.")
     appendix_a: AppendixA = field(AppendixA(), "Appendix A.")
     plots: Plots = field(Plots(), "Figures.")
+    prewarm: Prewarm = field(Prewarm(), "Evaluations made in parallel before the searches.")
     resources: Resources = field(Resources(), "Jobs.")
 
     @model_validator(mode="after")

@@ -240,3 +240,18 @@ class Resources(Section):
 
     search_threads: int = field(4, "CPU threads of a search; part of every stored record.", ge=1)
     data_threads: int = field(4, "CPU threads of a decoding job.", ge=1)
+
+
+class Prewarm(Section):
+    """Evaluations made in parallel before the searches, which then look them up (not in the paper)."""
+
+    depth: int | None = field(
+        3, "Evaluate all valid chain networks of at most this many layers; none if null.", ge=0, le=10
+    )
+    random_search: bool = field(True, "Evaluate the networks that random search will meet, known from its seed.")
+    tasks: int = field(16, "Jobs for each dataset that share the work.", ge=1)
+
+    @property
+    def on(self) -> bool:
+        """Whether there is anything to evaluate beforehand."""
+        return self.depth is not None or self.random_search

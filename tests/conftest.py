@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from nasdmrl.config import ARCHIVES_VARIABLE
-from nasdmrl.data.images import ImageData
+from nasdmrl.data.images import CARD, IMAGES, LABELS, ImageData
 from nasdmrl.data.standins import write_standins
+from nasdmrl.files import write_json
 from nasdmrl.runtime import start_tensorflow
 from nasdmrl.sections import Recipe
 
@@ -53,6 +54,16 @@ def stripes(images: int = 90, size: int = 12, seed: int = 0) -> ImageData:
     pixels[labels == 0, ::3] += 150
     pixels[labels == 1, :, ::3] += 150
     return ImageData("dtd", pixels.astype(np.uint8), labels, 3, f"stripes-{images}-{size}-{seed}")
+
+
+def save(data: ImageData, folder: Path) -> Path:
+    """Write images as `decode` does."""
+    folder.mkdir(parents=True)
+    np.save(folder / IMAGES, data.images)
+    np.save(folder / LABELS, data.labels)
+    names = [str(label) for label in range(data.n_classes)]
+    write_json(folder / CARD, {"dataset": data.name, "class_names": names, "fingerprint": data.fingerprint})
+    return folder
 
 
 @pytest.fixture(scope="session")

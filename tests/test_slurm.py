@@ -24,13 +24,15 @@ TARGETS = {  # of rules that do not wait for each other, in two calls
     "hardness_study": f"results/appendix_a/meta_a2c/dtd/{SEED}",
     "long_training": "results/exp2/long/aircraft/vgg19_cut/repeat0/epochs.csv",
     "convert": "results/data/traffic_sign/records",
+    "prewarm": "results/prewarm/cu_birds/part3.csv",
 }
 LATER = {
     "meta_a2c": f"results/exp1/meta_a2c/dtd/{SEED}",
     "decode": "results/data/cu_birds/images",
     "dataset_table": "results/tables/table3.csv",
 }
-TRAIN = {"random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study", "long_training"}
+SEARCHES = {"random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study"}
+TRAIN = {*SEARCHES, "prewarm", "long_training"}
 
 
 @pytest.fixture(scope="module")
@@ -65,20 +67,26 @@ def placeholders(snakemake, config, folder):
         os.utime(path, (1e9, 1e9))
 
 
+def sbatch_calls(root, folder, profile, targets):
+    """What Snakemake calls sbatch with for these targets, when all that they need is there."""
+    snakemake = [shutil.which("snakemake"), "--snakefile", f"{root}/workflow/Snakefile", "--directory", str(folder)]
+    placeholders(snakemake, f"{root}/config/paper.yaml", folder)
+    stubs = stub_slurm(folder / "bin")
+    command = [*snakemake, *targets, "--force", "--profile", str(profile), "--retries", "0"]
+    command += ["--cores", "64"]  # of a login node: Snakemake gives no job more threads than that
+    command += ["--slurm-init-seconds-before-status-checks", "1", "--rerun-triggers", "mtime"]
+    environment = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}"}
+    subprocess.run(command, capture_output=True, env=environment, cwd=root)
+    return (stubs / "sbatch.calls").read_text()
+
+
 @pytest.fixture(scope="module")
 def submitted(root, profile, tmp_path_factory):
     """The options of sbatch for each rule."""
-    folder, calls = tmp_path_factory.mktemp("run"), ""
-    snakemake = [shutil.which("snakemake"), "--snakefile", f"{root}/workflow/Snakefile", "--directory", str(folder)]
-    placeholders(snakemake, f"{root}/config/paper.yaml", folder)
-    for name, targets in (("first", TARGETS), ("second", LATER)):
-        stubs = stub_slurm(tmp_path_factory.mktemp(name) / "bin")
-        command = [*snakemake, *targets.values(), "--force", "--profile", str(profile), "--retries", "0"]
-        command += ["--cores", "64"]  # of a login node: Snakemake gives no job more threads than that
-        command += ["--slurm-init-seconds-before-status-checks", "1", "--rerun-triggers", "mtime"]
-        path = f"{stubs}:{os.environ['PATH']}"
-        subprocess.run(command, capture_output=True, env={**os.environ, "PATH": path}, cwd=root)
-        calls += (stubs / "sbatch.calls").read_text()
+    groups = (("first", TARGETS), ("second", LATER))
+    calls = "".join(
+        sbatch_calls(root, tmp_path_factory.mktemp(name), profile, targets.values()) for name, targets in groups
+    )
     jobs = [line.split(" --wrap")[0] for line in calls.splitlines() if "--comment" in line]
     return {re.search(r"--comment rule_(\w+?)(_wildcards|\s)", job)[1]: job for job in jobs}
 
@@ -100,9 +108,28 @@ def test_sbatch_gets_gpu_time_memory_account_and_partition(submitted, rule):
 
 
 def test_more_with_each_attempt_up_to_a_limit(root):
-    asked = yaml.safe_load((root / "slurm/config.yaml").read_text())["set-resources"]["meta_a2c"]
-    memory, minutes = (
-        [eval(str(asked[name]), {"attempt": attempt, "min": min}) for attempt in (1, 2, 5)]
-        for name in ("mem_mb", "runtime")
-    )
-    assert (memory, minutes) == ([16000, 32000, 64000], [1440, 2880, 4320])
+    profile = yaml.safe_load((root / "slurm/config.yaml").read_text())
+    asked = profile["set-resources"]["meta_a2c"]
+    assert values(asked, "mem_mb", (1, 2, 5)) == [16000, 32000, 64000]
+    assert values(asked, "runtime", (1, 2, 5)) == [1440, 2880, 4320]
+    kinds = [profile["default-resources"], *profile["set-resources"].values()]
+    requests = [(kind, name) for kind in kinds for name in ("mem_mb", "runtime") if name in kind]
+    assert len(requests) >= 15
+    for kind, name in requests:
+        first, last, beyond = values(kind, name, (1, profile["retries"], 1000))
+        assert first < last == beyond
+
+
+def values(asked, name, attempts):
+    """What the attempts ask for."""
+    return [eval(str(asked[name]), {"attempt": attempt, "min": min}) for attempt in attempts]
+
+
+def test_one_setting_makes_it_gres(root, tmp_path):
+    """`gres: '"gpu:1"'` in place of `gpu: 1`, as the profile says."""
+    text = (root / "slurm/config.yaml").read_text().replace("    gpu: 1\n", "    gres: '\"gpu:1\"'\n")
+    (tmp_path / "profile").mkdir()
+    (tmp_path / "profile/config.yaml").write_text(text.replace("configfile: ", f"configfile: {root}/"))
+    calls = sbatch_calls(root, tmp_path, tmp_path / "profile", [TARGETS["hardness_study"]])
+    assert "--gres=gpu:1" in calls
+    assert "--gpus" not in calls

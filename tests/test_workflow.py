@@ -241,6 +241,9 @@ def test_paper_scale_plans_the_jobs_of_section_7(root, tmp_path):
     long = re.findall(r"nasdmrl retrain (\w+) results/exp2/best/\1/(best[12]).json --repeat ([0-4])", text)
     assert len(set(long)) == 2 * 2 * 5
     assert len(set(re.findall(r"nasdmrl retrain (\w+) vgg19_cut --repeat ([0-4])", text))) == 2 * 5
+    tasks = re.findall(r"nasdmrl prewarm (\w+) --part (\d+) --steps (\d+)", text)
+    random_steps = {dataset: steps for _, dataset, method, steps in PAPER_SEARCHES if method == "random_search"}
+    assert set(tasks) == {(name, str(part), str(steps)) for name, steps in random_steps.items() for part in range(16)}
     page = (root / "docs/experiments.md").read_text()
     documented = re.findall(r"^\| `(\w+)` \| (\w+) \| `([\w.]+)` \| (\d+) \|", page, re.MULTILINE)
     assert {(*row[:3], int(row[3])) for row in documented} == PAPER_SEARCHES
@@ -283,6 +286,13 @@ def test_table6_alone_builds_what_it_needs(root, tmp_path):
     jobs = planned(result)
     assert {"long_training", "best_network", "evaluate_policy", "meta_a2c", "table6"} <= jobs
     assert not jobs & {"dqn", "random_search", "multi_branch", "hardness_study", *FIGURES, "report"}
+
+
+def test_prewarm_is_off_at_small_scales_and_on_by_one_key(root, tmp_path):
+    target = "results/exp1/dqn/dtd/seed1024/steps.csv"
+    assert planned(snakemake(root, tmp_path, "-n", target)) == {"draw_standins", "convert", "decode", "dqn"}
+    jobs = planned(snakemake(root, tmp_path, "-n", target, config=["prewarm={depth: 2}"]))
+    assert jobs == {"draw_standins", "convert", "decode", "prewarm", "dqn"}
 
 
 def test_several_seeds_are_several_chains(root, tmp_path):

@@ -93,6 +93,43 @@ def _keep_learned(agent, folder: Path, history: list[dict]) -> None:
 
 
 @app.command()
+def prewarm(
+    dataset: DatasetName,
+    output: Annotated[Path, typer.Option(help="What came out (CSV), a row a network.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of random search, t_max.")],
+    part: Annotated[int, typer.Option(min=0, help="This task's number, 0 to prewarm.tasks - 1.")] = 0,
+    config: ConfigOption = DEFAULT_CONFIG,
+    images: ImagesOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    threads: ThreadsOption = 1,
+) -> None:
+    """Evaluate this task's part of the networks that searches will ask for (section `prewarm` of the configuration)."""
+    from nasdmrl.config import load
+    from nasdmrl.evaluation import Evaluator
+    from nasdmrl.prewarm import prewarm as evaluate_all
+    from nasdmrl.prewarm import share
+    from nasdmrl.store import EvaluationStore
+
+    settings, data = load(config), load_images(dataset, images)
+    parts, recipe = settings.prewarm.tasks, settings.recipe()
+    if part >= parts:
+        raise NasdmrlError(f"--part {part}: the tasks are 0 to {parts - 1} (prewarm.tasks)")
+    networks = share(_known_beforehand(settings, data.shape, steps), part, parts, data, recipe)
+    start(threads)
+    evaluator = Evaluator(data, recipe, EvaluationStore(store), settings.environment)
+    evaluate_all(networks, evaluator, output, f"prewarm {dataset}, task {part} of {parts}")
+
+
+def _known_beforehand(settings, shape, steps: int):
+    from nasdmrl.prewarm import chain_networks, random_search_networks
+
+    if settings.prewarm.depth is not None:
+        yield from chain_networks(settings.prewarm.depth, shape)
+    for seed in settings.seeds if settings.prewarm.random_search else ():
+        yield from random_search_networks(steps, seed, shape, settings)
+
+
+@app.command()
 def best(
     logs: Logs,
     output: Annotated[Path, typer.Option(help="Where the network goes (JSON).")],

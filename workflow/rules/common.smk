@@ -92,6 +92,19 @@ def search_steps(method):
     return steps
 
 
+def prewarmed(wildcards):
+    """The tasks that fill the store before searches on a dataset start; nothing where prewarm is off.
+
+    Ancient: what is in the store already is right, so a search never runs again because of them.
+    """
+    if not SETTINGS.prewarm.on:
+        return []
+    parts = range(SETTINGS.prewarm.tasks)
+    return [
+        ancient(f"results/prewarm/{wildcards.dataset}/part{part}.csv") for part in parts
+    ]
+
+
 def previous_policy(wildcards):
     """The policy that the transfer chain passes on to a training dataset; nothing for the first."""
     place = TRAINING.index(wildcards.dataset)
