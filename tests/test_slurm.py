@@ -24,7 +24,7 @@ TARGETS = {  # of rules that do not wait for each other, in two calls
     "hardness_study": f"results/appendix_a/meta_a2c/dtd/{SEED}",
     "long_training": "results/exp2/long/aircraft/vgg19_cut/repeat0/epochs.csv",
     "convert": "results/data/traffic_sign/records",
-    "prewarm": "results/prewarm/cu_birds/part3.csv",
+    "prewarm_task": "results/prewarm/cu_birds/part3.csv",
 }
 LATER = {
     "meta_a2c": f"results/exp1/meta_a2c/dtd/{SEED}",
@@ -32,7 +32,7 @@ LATER = {
     "dataset_table": "results/tables/table3.csv",
 }
 SEARCHES = {"random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study"}
-TRAIN = {*SEARCHES, "prewarm", "long_training"}
+TRAIN = {*SEARCHES, "prewarm_task", "long_training"}
 
 
 @pytest.fixture(scope="module")

@@ -289,10 +289,10 @@ def test_table6_alone_builds_what_it_needs(root, tmp_path):
 
 
 def test_prewarm_is_off_at_small_scales_and_on_by_one_key(root, tmp_path):
-    target = "results/exp1/dqn/dtd/seed1024/steps.csv"
-    assert planned(snakemake(root, tmp_path, "-n", target)) == {"draw_standins", "convert", "decode", "dqn"}
-    jobs = planned(snakemake(root, tmp_path, "-n", target, config=["prewarm={depth: 2}"]))
-    assert jobs == {"draw_standins", "convert", "decode", "prewarm", "dqn"}
+    assert "prewarm_task" not in planned(snakemake(root, tmp_path, "-n", "all"))
+    result = snakemake(root, tmp_path, "-n", "prewarm", config=["prewarm={depth: 2, tasks: 3}"])
+    assert re.search(r"^prewarm_task\s+15$", result.stdout, re.MULTILINE)
+    assert planned(result) == {"draw_standins", "convert", "decode", "prewarm_task", "prewarm"}
 
 
 def test_several_seeds_are_several_chains(root, tmp_path):

@@ -92,19 +92,6 @@ def search_steps(method):
     return steps
 
 
-def prewarmed(wildcards):
-    """The tasks that fill the store before searches on a dataset start; nothing where prewarm is off.
-
-    Ancient: what is in the store already is right, so a search never runs again because of them.
-    """
-    if not SETTINGS.prewarm.on:
-        return []
-    parts = range(SETTINGS.prewarm.tasks)
-    return [
-        ancient(f"results/prewarm/{wildcards.dataset}/part{part}.csv") for part in parts
-    ]
-
-
 def previous_policy(wildcards):
     """The policy that the transfer chain passes on to a training dataset; nothing for the first."""
     place = TRAINING.index(wildcards.dataset)
@@ -191,6 +178,11 @@ BEST = {
     "exp3": best_files("exp3", SIGMAS),
     "appendix_a": [],
 }
+PREWARMED = expand(
+    "results/prewarm/{dataset}/part{part}.csv",
+    dataset=TRAINING + EVALUATION,
+    part=range(SETTINGS.prewarm.tasks if SETTINGS.prewarm.on else 0),
+)
 # Tables of running times, and the experiments whose they are.
 TIMES = {"4": "exp1", "5": "exp2", "7": "exp3", "9": "appendix_a"}
 # What reaches a long training; how often it is repeated, and how the networks were found, does not.

@@ -1,34 +1,9 @@
 # Searches of Exp. 1 (training datasets) and Exp. 2a (evaluation datasets): one job for a method, dataset and seed.
 
 
-# Many tasks at once evaluate what the serial searches will ask for; they share the store (section `prewarm`).
-rule prewarm:
-    input:
-        images="results/data/{dataset}/images",
-    output:
-        "results/prewarm/{dataset}/part{part}.csv",
-    log:
-        "results/logs/prewarm/{dataset}/part{part}.log",
-    wildcard_constraints:
-        part=r"\d+",
-    conda:
-        "../../envs/tensorflow.yaml"
-    threads: SETTINGS.resources.search_threads
-    params:
-        config=SETTINGS.subset(*SEARCH_SECTIONS, "prewarm", "seeds"),
-        steps=search_steps("random_search"),
-        store=STORE,
-    message:
-        "Evaluate beforehand on {wildcards.dataset}: task {wildcards.part}"
-    shell:
-        "nasdmrl prewarm {wildcards.dataset} --part {wildcards.part} --steps {params.steps} --images {input.images}"
-        " --store {params.store} --output {output} --threads {threads} --config {params.config:q} > {log} 2>&1"
-
-
 rule random_search:
     input:
         images="results/data/{dataset}/images",
-        prewarmed=prewarmed,
     output:
         steps="results/{experiment}/random_search/{dataset}/seed{seed}/steps.csv",
     log:
@@ -72,7 +47,6 @@ use rule random_search as meta_a2c with:
     input:
         images="results/data/{dataset}/images",
         policy=previous_policy,
-        prewarmed=prewarmed,
     output:
         steps="results/exp1/meta_a2c/{dataset}/seed{seed}/steps.csv",
         progress="results/exp1/meta_a2c/{dataset}/seed{seed}/progress.csv",
@@ -96,7 +70,6 @@ use rule random_search as evaluate_policy with:
     input:
         images="results/data/{dataset}/images",
         policy=f"results/exp1/meta_a2c/{TRAINING[-1]}/seed{{seed}}/policy",
-        prewarmed=prewarmed,
     output:
         steps="results/exp2/meta_a2c/{dataset}/seed{seed}/steps.csv",
     log:
@@ -140,8 +113,6 @@ use rule random_search as multi_branch with:
 
 # Appendix A: a short trial on each dataset, from scratch.
 use rule random_search as hardness_study with:
-    input:
-        images="results/data/{dataset}/images",
     output:
         steps="results/appendix_a/meta_a2c/{dataset}/seed{seed}/steps.csv",
         progress="results/appendix_a/meta_a2c/{dataset}/seed{seed}/progress.csv",
