@@ -13,7 +13,6 @@ import scipy.io
 from scipy.io.matlab import MatReadError
 
 from nasdmrl.data.containers import member_names, read_members
-from nasdmrl.data.folders import class_of_images
 from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError
 
@@ -51,14 +50,10 @@ class Index:
 def open_index(dataset: str, folder: Path | str) -> Index:
     """Read the labels of a dataset's archives in `folder`, which has the official file names.
 
-    A dataset of one's own, whose name is not one of the six, has class folders in `folder` (see `folders`). Raises
-    `DataError` for a missing or damaged file, a label without an image, an image without a label, and a class without
-    images.
+    Raises `DataError` for a missing or damaged file, a label without an image, an image without a label, and a
+    class without images.
     """
     folder = Path(folder)
-    if dataset not in DATASETS:
-        class_of = class_of_images(dataset, folder)
-        return Index(dataset, sorted(set(class_of.values())), [Part(folder, class_of)])
     paths = [folder / file.name for file in DATASETS[dataset].files]
     index = _READERS[dataset](paths)
     if not index.class_names:
