@@ -86,8 +86,14 @@ class EvaluationStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
             self._segment = (self.folder / name).open("ab", buffering=0)
-        self._segment.write(json.dumps(line).encode() + b"\n")
-        os.fsync(self._segment.fileno())
+        rest = json.dumps(line).encode() + b"\n"
+        try:
+            while rest:  # a disk that fills up takes part of a line, and refuses the next part
+                rest = rest[self._segment.write(rest) :]
+            os.fsync(self._segment.fileno())
+        except OSError:
+            self._segment = None  # its last line may be cut short, and nobody appends to such a segment
+            raise
 
     def _read(self, segment: Path) -> None:
         start = self._read_to.get(segment.name, 0)

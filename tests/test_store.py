@@ -178,3 +178,28 @@ def test_the_earliest_record_counts_in_whatever_order_segments_are_read(tmp_path
     (tmp_path / "a.jsonl").write_text(json.dumps(late) + "\n")
     (tmp_path / "b.jsonl").write_text(json.dumps(early) + "\n")
     assert EvaluationStore(tmp_path).get("a")["accuracy"] == 0.1
+
+
+FULL_DISK = """
+import resource, signal, sys
+from nasdmrl.sections import Recipe
+from nasdmrl.store import EvaluationStore
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = EvaluationStore(sys.argv[1])
+store.put({"key": "a"}, Recipe())
+size = sum(path.stat().st_size for path in store.folder.iterdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))  # room for half a record
+try:
+    store.put({"key": "b"}, Recipe())
+except OSError as error:
+    print("refused:", error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+store.put({"key": "c"}, Recipe())
+"""
+
+
+def test_a_full_disk_is_an_error_and_costs_no_later_record(tmp_path):
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "refused: [Errno 27] File too large" in result.stdout
+    assert {r["key"] for r in EvaluationStore(tmp_path)} == {"a", "c"}
