@@ -1,0 +1,172 @@
+"""What each job trains: the networks that a search is expected to evaluate, or the one that is trained long."""
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from nasdmrl.actions import SPACES
+from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.analysis.published import published
+from nasdmrl.config import Config, load
+from nasdmrl.data.images import ImageData
+from nasdmrl.data.images import load as load_images
+from nasdmrl.data.standins import CLASSES, OMNIGLOT_IMAGES_PER_CLASS
+from nasdmrl.datasets import DATASETS
+from nasdmrl.disk import count_images
+from nasdmrl.env import NASEnv
+from nasdmrl.errors import DataError
+from nasdmrl.evaluation import Evaluation
+from nasdmrl.nsc import Network, Shape, canonical, is_valid, parse, to_text
+from nasdmrl.planning.costmodel import Amount
+from nasdmrl.planning.jobs import Job, Options
+from nasdmrl.prewarm import chain_networks, share
+from nasdmrl.search import interact
+from nasdmrl.sections import VGG19_CUT, LongRecipe, Recipe, Space
+
+UNKNOWN = "not decoded yet"
+"""Fingerprint of images that are still to be made."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network (its text, or `vgg19_cut`) that is trained on a dataset by a recipe."""
+
+    network: str
+    dataset: str
+    recipe: Recipe
+
+
+Work = dict[int, list[Training]]
+"""What jobs train, by their numbers."""
+
+
+class Datasets:
+    """The run's datasets: as they were decoded, or, where they are still to be, empty ones of the expected size."""
+
+    def __init__(self, settings: Config, folder: Path) -> None:
+        self.settings, self.folder = settings, folder
+        self.known: dict[str, ImageData] = {}
+
+    def __getitem__(self, dataset: str) -> ImageData:
+        if dataset not in self.known:
+            try:
+                self.known[dataset] = load_images(self.folder / dataset / "images")
+            except DataError:
+                self.known[dataset] = expected_images(dataset, self.settings)
+        return self.known[dataset]
+
+    def amount(self, training: Training) -> Amount:
+        """How much a training trains and scores: early stop scores at the end, a long training every epoch."""
+        recipe, images = training.recipe, len(self[training.dataset].labels)
+        first = round(recipe.train_fraction * images)
+        scorings = recipe.epochs if isinstance(recipe, LongRecipe) else 1
+        return Amount(first, images - first, recipe.epochs, recipe.batch_size, scorings)
+
+
+def expected_images(dataset: str, settings: Config) -> ImageData:
+    """Black images, which take no memory, as many as the dataset will have (Tables 3 and 8, or the stand-ins)."""
+    data, classes = settings.data, DATASETS[dataset].classes
+    count = count_images(dataset, settings)
+    if data.source == "standin":
+        classes = CLASSES
+        count = min(count, CLASSES * OMNIGLOT_IMAGES_PER_CLASS) if dataset == "omniglot" else count
+    pixels = np.broadcast_to(np.uint8(0), (count, data.image_size, data.image_size, 3))
+    return ImageData(dataset, pixels, np.zeros(count, np.int32), min(classes, data.classes or classes), UNKNOWN)
+
+
+def trainings(job: Job, datasets: Datasets) -> list[Training]:
+    """What a job trains if nothing of it is in the store, in its order; empty for a job that trains nothing."""
+    command, arguments, options = job.call
+    if command == "search":
+        return _of_search(*arguments, options, datasets)
+    if command == "prewarm":
+        return _of_prewarm(arguments[0], options, datasets)
+    if command == "retrain":
+        return [_of_retraining(*arguments, options, datasets)]
+    return []
+
+
+def _of_search(method: str, dataset: str, options: Options, datasets: Datasets) -> list[Training]:
+    settings, space = load(options["--config"]), options.get("--space", "chain")
+    seed = agent_seed(method, int(options["--seed"]))
+    found = networks_met(int(options["--steps"]), seed, datasets[dataset].shape, options["--config"], space)
+    return [Training(to_text(network), dataset, settings.recipe(space)) for network in found]
+
+
+def agent_seed(method: str, seed: int) -> int:
+    """Random search's seed that stands for a search: its own, or another one for each method that learns.
+
+    The same method and seed have the same one everywhere, since a new policy's first actions are the same everywhere.
+    """
+    return seed if method == "random_search" else zlib.crc32(f"{method} {seed}".encode())
+
+
+@cache
+def networks_met(steps: int, seed: int, shape: Shape, config: str, space: Space = "chain") -> tuple[Network, ...]:
+    """The distinct valid networks that random search of this seed meets in `steps` steps, canonical, in its order.
+
+    Rewards change none of random search's actions, and an episode ends early only where a pointer leaves the network
+    or the network is invalid, which its shapes tell (Section 4). config: of the search, as `load` reads it.
+    """
+
+    def evaluate(network: Network) -> Evaluation:
+        form = canonical(network)
+        known.setdefault(form, is_valid(form, shape))
+        return Evaluation(form, 0.0, 0.0, "ok" if known[form] else "invalid")
+
+    known: dict[Network, bool] = {}
+    settings = load(config)
+    env = NASEnv(evaluate, space, settings.environment.max_layers, settings.max_actions(space))
+    for _ in interact(RandomSearch(len(SPACES[space]), seed), env, steps):
+        pass
+    return tuple(network for network, valid in known.items() if valid)
+
+
+def _of_prewarm(dataset: str, options: Options, datasets: Datasets) -> list[Training]:
+    settings = load(options["--config"])
+    part, parts, recipe = int(options["--part"]), settings.prewarm.tasks, settings.recipe()
+    data = datasets[dataset]
+    dealt = _known_beforehand(options["--config"], int(options["--steps"]), dataset, data.shape, data.n_classes)
+    return [Training(text, dataset, recipe) for text in dealt[part::parts]]
+
+
+@cache
+def _known_beforehand(config: str, steps: int, dataset: str, shape: Shape, n_classes: int) -> tuple[str, ...]:
+    """All that a dataset's prewarm tasks evaluate, in the order in which it is dealt out to them."""
+    settings = load(config)
+    networks = [] if settings.prewarm.depth is None else list(chain_networks(settings.prewarm.depth, shape))
+    for seed in settings.seeds if settings.prewarm.random_search else ():
+        networks += networks_met(steps, seed, shape, config)
+    data = ImageData(dataset, np.empty((0, *shape), np.uint8), np.empty(0, np.int32), n_classes, UNKNOWN)
+    return tuple(to_text(network) for network in share(networks, 0, 1, data, settings.recipe()))
+
+
+def _of_retraining(dataset: str, network: str, options: Options, datasets: Datasets) -> Training:
+    recipe = load(options["--config"]).long_recipe(int(options["--repeat"]))
+    if network != VGG19_CUT:
+        rank = int(Path(network).stem.removeprefix("best"))
+        network = _best_network(Path(network), dataset, rank, datasets[dataset].shape)
+    return Training(network, dataset, recipe)
+
+
+def _best_network(path: Path, dataset: str, rank: int, shape: Shape) -> str:
+    """The network that a search has found, else the paper's (Section 8), cut to the layers that the images allow."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["network"]
+    except (OSError, ValueError, KeyError):
+        network = parse(published().best_networks.networks[dataset][rank - 1].network or "")
+    return to_text(next(cut for cut in _shorter(network) if is_valid(cut, shape)))
+
+
+def _shorter(network: Network) -> Iterator[Network]:
+    yield from (network[:length] for length in range(len(network), -1, -1))
+
+
+def settings_of(jobs: list[Job]) -> Config:
+    """The run's configuration: the most of it that a job holds in its `params` (`report` has all of it)."""
+    return load(max((job.call[2].get("--config", "{}") for job in jobs), key=len))
