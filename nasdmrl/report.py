@@ -21,9 +21,10 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, figures, of_experiment
+from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, of_experiment, with_own_figures
+from nasdmrl.analysis.panels import stamp_of
 from nasdmrl.analysis.styles import name_of
-from nasdmrl.analysis.tables import read_table
+from nasdmrl.analysis.tables import read_stamp, read_table
 from nasdmrl.analysis.times import duration
 from nasdmrl.config import Config
 from nasdmrl.files import write_text
@@ -60,10 +61,8 @@ def write_report(results: Path, output: Path, config: Config) -> None:
     Missing or unreadable figures and tables leave named gaps (Section 8 says what there should be).
     """
     place, stamp = (Path(results).resolve(), Path(output).resolve().parent), provenance(config)
-    loader = jinja2.PackageLoader("nasdmrl")
-    options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    template = jinja2.Environment(loader=loader, **options).get_template("report.html")
-    page = template.render(
+    page = rendered(
+        "report.html",
         stamp=stamp,
         genuine=config.scale == "paper" and config.data.source != "standin",
         changes=changed_settings(config),
@@ -74,6 +73,13 @@ def write_report(results: Path, output: Path, config: Config) -> None:
         configuration=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
     )
     write_text(output, page)
+
+
+def rendered(template: str, **values: Any) -> str:
+    """One of the package's templates with these values; text in them is escaped."""
+    loader = jinja2.PackageLoader("nasdmrl")
+    options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    return jinja2.Environment(loader=loader, **options).get_template(template).render(values)
 
 
 # --- experiments --------------------------------------------------------------------------------------------
@@ -125,14 +131,14 @@ class Table(NamedTuple):
 
 def _experiment(name: str, place: Place, config: Config, stamp: dict[str, str]) -> dict[str, Any]:
     """What the page shows of an experiment."""
-    panels, tables = of_experiment(figures(config), name), of_experiment(list(TABLES), name)
+    panels, tables = of_experiment(with_own_figures(config), name), of_experiment(list(TABLES), name)
     return {
         "id": name,
         "title": EXPERIMENTS[name],
         "links": _links(place, {"Executed notebook": f"notebooks/{name}.ipynb", "Summary": f"{name}/summary.csv"}),
         "figures": [
-            {"title": f"Figure {int(figure[3:])}", "panels": [_panel(item, place, stamp) for item in same]}
-            for figure, same in itertools.groupby(panels, key=lambda item: item.name[:5])
+            {"title": figure, "panels": [_panel(item, place, stamp) for item in same]}
+            for figure, same in itertools.groupby(panels, key=lambda item: item.group)
         ],
         "tables": [_table(f"tables/{item.name}", item.title, item.caption, place, stamp) for item in tables],
         "summary": _table(f"{name}/summary", "Summary", SUMMARY, place, stamp),
@@ -153,7 +159,7 @@ def _panel(item: Item, place: Place, stamp: dict[str, str]) -> Panel:
         content = (place[0] / file).read_bytes()
         with Image.open(place[0] / file, formats=["PNG"]) as image:
             image.load()
-        found = json.loads(image.info.get("Description", "{}"))  # as `panels.save` stamps it
+        found = stamp_of(image)
     except FileNotFoundError:
         return Panel(item, links, f"{file} was not made")
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's word for a damaged PNG is SyntaxError
@@ -177,30 +183,23 @@ def _other_run(found: dict[str, str], stamp: dict[str, str]) -> str:
 def _table(file: str, title: str, caption: str, place: Place, stamp: dict[str, str]) -> Table:
     """A table of the results; `file` is its path without ending."""
     links = _links(place, {kind: f"{file}.{ending}" for kind, ending in TABLE_FORMATS.items()})
-    table, gap = _read(place[0], f"{file}.csv")
+    table, gap = read(place[0], f"{file}.csv")
     if gap:
         return Table(title, caption, links, [], gap)
     note = AS_TRAINED if "as_trained" in table else ""
     return Table(title, caption, links, columns_of(table), "", note, _other_run(table.attrs, stamp))
 
 
-def _read(results: Path, file: str) -> tuple[pd.DataFrame, str]:
+def read(results: Path, file: str) -> tuple[pd.DataFrame, str]:
     """A table with its stamp as `attrs`, and why there is none."""
     try:
         table = read_table(results / file)
-        table.attrs = _table_stamp(results / file)
+        table.attrs = read_stamp(results / file)
         return table, ""
     except FileNotFoundError:
         return pd.DataFrame(), f"{file} was not made"
     except (OSError, ValueError) as error:
         return pd.DataFrame(), f"{file} cannot be read ({error})"
-
-
-def _table_stamp(path: Path) -> dict[str, str]:
-    """The stamp in the first lines of a table."""
-    with path.open(encoding="utf-8") as file:
-        head = itertools.takewhile(lambda line: line.startswith("# "), file)
-        return dict(line[2:].rstrip("\n").split(": ", 1) for line in head if ": " in line)
 
 
 def columns_of(table: pd.DataFrame) -> list[Column]:
@@ -251,7 +250,7 @@ def number(value: float) -> str:
 
 def _claims(place: Place, stamp: dict[str, str]) -> dict[str, Any]:
     """Rows of `claims.csv` with their measured parts, and the caveats; or a gap."""
-    table, gap = _read(place[0], "claims.csv")
+    table, gap = read(place[0], "claims.csv")
     if gap:
         return {"rows": [], "gap": gap}
     other_run, table = _other_run(table.attrs, stamp), table.astype(object).fillna("")
@@ -263,15 +262,16 @@ def _claims(place: Place, stamp: dict[str, str]) -> dict[str, Any]:
 
 def changed_settings(config: Config) -> list[tuple[str, str, str]]:
     """Settings that differ from the paper's: key, value here, the paper's value; but for `NOT_OF_THE_PAPER`."""
-    here, paper = (dict(_flat(settings.model_dump(mode="json"))) for settings in (config, Config()))
+    here, paper = (dict(flat(settings.model_dump(mode="json"))) for settings in (config, Config()))
     keys = [key for key in paper if here[key] != paper[key] and not key.startswith(NOT_OF_THE_PAPER)]
     return [(key, here[key], paper[key]) for key in keys]
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Keys (`exp2.epochs`) and values of a configuration as text."""
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value if isinstance(value, str) else json.dumps(value)
 

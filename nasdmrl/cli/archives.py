@@ -1,0 +1,79 @@
+"""Commands that pack runs, verify packed ones and compare two."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nasdmrl.cli.options import app
+from nasdmrl.cli.outputs import DEFAULT_RESULTS, ResultsOption
+
+
+@app.command()
+def archive(
+    results: ResultsOption = DEFAULT_RESULTS,
+    output: Annotated[Path | None, typer.Option(help="The archive; by default nasdmrl-SCALE-DATE.zip.")] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Pack what there is of a run that is not done.")] = False,
+) -> None:
+    """Pack a run, without images, into a zip file for a repository: RO-Crate 1.1 metadata and sums are inside."""
+    from nasdmrl.archiving.packing import archive as pack
+    from nasdmrl.archiving.packing import listed
+
+    packed = pack(results, output, partial)
+    if packed.lacks:
+        print(f"Incomplete: lacks {listed(packed.lacks)}", file=sys.stderr)
+    print(packed.commits)
+    print(f"{packed.path}: {packed.files} files, {packed.size / 2**20:.1f} MiB")
+
+
+@app.command()
+def verify(
+    archive: Path,
+    rebuild: Annotated[bool, typer.Option(help="Make figures and tables again from the logs.")] = True,
+) -> None:
+    """Check an archive's sums and metadata, and that its figures and tables follow from its logs. Exit code 1 if not.
+
+    Needs neither TensorFlow nor a GPU, and nothing but the archive.
+    """
+    for module in ("tensorflow", "keras"):  # an import of them now fails, so nothing here can train or look at images
+        sys.modules.setdefault(module, None)
+    from nasdmrl.archiving.verifying import verify as outcomes
+
+    wrong, same, unmade = 0, 0, 0
+    for outcome in outcomes(archive, rebuild):
+        wrong += bool(outcome.difference) and outcome.made
+        unmade += not outcome.made
+        same += not outcome.difference
+        _print_outcome(outcome.name, outcome.difference)
+    print(f"{archive}: " + _summary(wrong, same, unmade, rebuild))
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _print_outcome(name: str, difference: str) -> None:
+    if not name:
+        print(f"archive: {difference}")
+    elif difference:
+        print(f"{name}: differs: {difference}")
+    else:
+        print(f"{name}: identical")
+
+
+def _summary(wrong: int, same: int, unmade: int, rebuild: bool) -> str:
+    parts = [f"{wrong} problems" if wrong else "no problem"]
+    parts += [f"{same} figures and tables made again from the logs and identical"] if rebuild else []
+    return ", ".join(parts + ([f"{unmade} not made"] if unmade else []))
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Results of one run, A.")],
+    second: Annotated[Path, typer.Argument(help="Results of another run, B.")],
+    output: Annotated[Path, typer.Option(help="The page (HTML).")] = Path("compare.html"),
+) -> None:
+    """Write one page on what differs between two runs: settings, hardware, verdicts, tables and curves."""
+    from nasdmrl.comparison.page import write_comparison
+
+    write_comparison(first, second, output)
+    print(output)

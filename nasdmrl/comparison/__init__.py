@@ -1,0 +1,1 @@
+"""Two runs side by side: settings, hardware, verdicts, tables and curves on one page."""
