@@ -4,7 +4,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all install test test-slurm lint bench bench-agents clean clean-all lock
+.PHONY: all install test test-slurm lint bench bench-agents archive clean clean-all lock
 
 all: install
 	snakemake all
@@ -24,9 +24,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 test: lint
 	python -m pytest
 
-# A real SLURM of three nodes on this machine; as root, after `tests/slurm/cluster.sh install`. About ten minutes.
+# A real SLURM of three nodes on this machine; as root, after `tests/slurm/cluster.sh install`. About 50 minutes on two
+# cores; a part: make test-slurm TESTS='tests/slurm/test_chain.py -k every_job'
+test-slurm: TESTS ?= tests/slurm
 test-slurm: install
-	python -m pytest --numprocesses=0 tests/slurm
+	python -m pytest --numprocesses=0 --capture=no $(TESTS)
 
 lint: install
 	ruff check .
@@ -42,6 +44,10 @@ bench-agents: install
 	python -m benchmarks.bandits
 	python -m benchmarks.cartpole
 	python -m benchmarks.adaptation
+
+# A finished run as one file for a repository such as Zenodo (docs/archive.md).
+archive: install
+	nasdmrl archive
 
 # Results go; evaluations and downloads, which took long, stay. `make clean-all` removes them and the installation too.
 clean:

@@ -101,7 +101,7 @@ def test_sbatch_gets_gpu_time_memory_account_and_partition(submitted, rule):
     assert ("--gpus=1" in options) == (rule in TRAIN)
     assert re.search(r"-p '?gpu'?( |$)" if rule in TRAIN else r"-p '?cpu'?( |$)", options)
     assert re.search(r"-A '?my_account'?( |$)", options)
-    assert f"--cpus-per-task={4 if rule in {*TRAIN, 'decode'} else 1}" in options
+    assert f"--cpus-per-task={4 if rule in {*TRAIN, 'convert', 'decode'} else 1}" in options
     minutes, megabytes = (int(re.search(rf"{option} (\d+)", options)[1]) for option in ("-t", "--mem"))
     expected = {**dict.fromkeys(TRAIN, (1440, 16000)), "convert": (240, 8000), "decode": (240, 8000)}
     assert (minutes, megabytes) == expected.get(rule, (60, 4000))
