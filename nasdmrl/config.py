@@ -101,14 +101,17 @@ class Config(Section):
         return self.meta_a2c.model_copy(update=changes)
 
     def subset(self, *keys: str) -> str:
-        """These keys (`seeds`, or `exp2.epochs`) as JSON: what a job's `params` hold and `load` reads back."""
+        """These keys (`seeds`, or `exp2.epochs`) as JSON: what a job's `params` hold and `load` reads back.
+
+        `data.own` is never among them: it reaches a job as a path, so that a further dataset makes no job run again.
+        """
         chosen: dict[str, Any] = {}
         for section, _, name in (key.partition(".") for key in keys):
             if name and chosen.get(section, set()) is not True:
                 chosen.setdefault(section, set()).add(name)
             elif not name:
                 chosen[section] = True
-        return json.dumps(self.model_dump(mode="json", include=chosen), sort_keys=True)
+        return json.dumps(self.model_dump(mode="json", include=chosen, exclude={"data": {"own"}}), sort_keys=True)
 
 
 def load(source: str | Path) -> Config:

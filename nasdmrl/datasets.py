@@ -1,5 +1,6 @@
 """The paper's six datasets (Section 6, Tables 3 and 8) and the official archives that they come from."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,6 +79,19 @@ _ALL = (
 
 DATASETS: dict[str, Dataset] = {dataset.id: dataset for dataset in _ALL}
 """The six datasets by id, in the order of the paper's tables."""
+
+
+_OWN_NAME = re.compile(r"(?!sigma)[a-z][a-z0-9_]*")
+
+
+def check_own_name(name: str) -> None:
+    """Raise `ValueError` for what cannot name a dataset of one's own: names of folders and series of the results."""
+    if name in DATASETS:
+        raise ValueError(f"`{name}` is a dataset of the paper; give yours another name")
+    if not _OWN_NAME.fullmatch(name):
+        raise ValueError(
+            f"`{name}`: expected lower-case letters, digits and `_` that begin with a letter, and not with `sigma`"
+        )
 
 
 def with_role(role: Role) -> list[str]:

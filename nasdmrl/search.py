@@ -6,10 +6,13 @@ step 0 and finds its evaluations in the store, so it is soon where it was, and i
 
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+import numpy as np
 import pandas as pd
 
 from nasdmrl.agents import Agent
@@ -23,10 +26,21 @@ COLUMNS = (
 )  # fmt: skip
 TIME_COLUMNS = ("training_seconds", "spent_seconds")
 """Columns that differ from run to run: training time of the step's evaluation, and time spent on the step."""
+Row = dict[str, Any]
+Outcome = tuple[np.ndarray, float, bool, bool, dict[str, Any]]
+"""What a step of the environment returns."""
 
 
 def run_search(agent: Agent, env: NASEnv, steps: int, log: Path | str, title: str = "search") -> None:
     """Let `agent` act `steps` times in `env`; writes the step log (CSV) to `log` in one step at the end."""
+    with step_log(log, steps, title) as note:
+        for row in interact(agent, env, steps):
+            note(row)
+
+
+@contextmanager
+def step_log(log: Path | str, steps: int, title: str) -> Iterator[Callable[[Row], None]]:
+    """A function that writes a row to the step log; the log is at its place when the block ends well."""
     with (
         Progress(title, steps) as progress,
         atomic_path(log) as temporary,
@@ -34,12 +48,15 @@ def run_search(agent: Agent, env: NASEnv, steps: int, log: Path | str, title: st
     ):
         writer = csv.DictWriter(file, (*COLUMNS, *TIME_COLUMNS), lineterminator="\n")
         writer.writeheader()
-        best = 0.0
-        for row in interact(agent, env, steps):
+        rewards = [0.0]
+
+        def note(row: Row) -> None:
             writer.writerow(row)
             file.flush()
-            best = max(best, row["reward"])
-            progress.advance(f"episode {row['episode']}, best reward {best:.3f}")
+            rewards[0] = max(rewards[0], row["reward"])
+            progress.advance(f"episode {row['episode']}, best reward {rewards[0]:.3f}")
+
+        yield note
 
 
 def write_progress(agent: Agent, path: Path | str) -> None:
@@ -48,7 +65,7 @@ def write_progress(agent: Agent, path: Path | str) -> None:
         pd.DataFrame(agent.progress).to_csv(temporary, index=False, lineterminator="\n")
 
 
-def interact(agent: Agent, env: NASEnv, steps: int) -> Iterator[dict[str, Any]]:
+def interact(agent: Agent, env: NASEnv, steps: int) -> Iterator[Row]:
     """Yield one row of the step log for each of `steps` steps; a new episode starts where one ends."""
     episode, ended = 0, True
     for step in range(1, steps + 1):
@@ -56,14 +73,50 @@ def interact(agent: Agent, env: NASEnv, steps: int) -> Iterator[dict[str, Any]]:
             observation, _ = env.reset()
             episode += 1
         start, action = time.monotonic(), agent.act(observation)
-        following, reward, ended, _, info = env.step(action)
+        outcome = env.step(action)
+        following, reward, ended, *_ = outcome
         agent.observe(observation, action, reward, following, ended)
         observation = following
-        done = {"step": step, "episode": episode, "action": action, "action_name": env.actions[action].name}
-        yield _row({**done, "reward": reward, "episode_end": ended, **info}, time.monotonic() - start)
+        yield _row(env, (step, episode), action, outcome, time.monotonic() - start)
 
 
-def _row(values: dict[str, Any], seconds: float) -> dict[str, Any]:
+class TrialOver(Exception):
+    """All steps of a trial are taken."""
+
+
+class Noted(gymnasium.Wrapper):
+    """A `NASEnv` for an agent that runs the loop itself, as those of other libraries do: notes a row for each step.
+
+    note: as of `step_log`. Instead of a step beyond `steps`, `TrialOver` is raised: libraries round the length of a
+    trial up. A step's time begins where the step before ended, so acting and learning are in it.
+    """
+
+    def __init__(self, env: NASEnv, steps: int, note: Callable[[Row], None]) -> None:
+        super().__init__(env)
+        self._steps, self._note = steps, note
+        self._step = self._episode = 0
+        self._fresh, self._last = True, time.monotonic()
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """As of the environment; the next step begins an episode."""
+        self._fresh = True
+        return self.env.reset(**options)
+
+    def step(self, action: Any) -> Outcome:
+        """As of the environment, noted. Raises `TrialOver` where all steps are taken."""
+        if self._step == self._steps:
+            raise TrialOver
+        self._step, self._episode, self._fresh = self._step + 1, self._episode + self._fresh, False
+        outcome = self.env.step(int(action))
+        start, self._last = self._last, time.monotonic()
+        self._note(_row(self.unwrapped, (self._step, self._episode), int(action), outcome, self._last - start))
+        return outcome
+
+
+def _row(env: NASEnv, place: tuple[int, int], action: int, outcome: Outcome, seconds: float) -> Row:
+    """One row of the step log; `place` is the numbers of step and episode."""
+    (step, episode), (_, reward, ended, _, info) = place, outcome
+    values = {"step": step, "episode": episode, "action": action, "action_name": env.actions[action].name}
+    values |= {"reward": reward, "episode_end": ended, **info, "spent_seconds": f"{seconds:.4f}"}
     flags = {key: int(value) for key, value in values.items() if isinstance(value, bool)}
-    row = {**values, **flags, "spent_seconds": f"{seconds:.4f}"}
-    return {column: row[column] for column in (*COLUMNS, *TIME_COLUMNS)}
+    return {column: (values | flags)[column] for column in (*COLUMNS, *TIME_COLUMNS)}

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from nasdmrl.datasets import check_own_name
 
 Fidelity = Literal["paper", "released"]
 Space = Literal["chain", "multi_branch"]
@@ -45,6 +47,18 @@ class Data(Section):
     require_official_counts: bool = field(
         True, "Fail where classes and images differ from Table 3; false allows subsets of the archives."
     )
+    own: dict[str, str] = field(
+        {},
+        "Datasets of yours by name, each a folder of class folders (`FOLDER/CLASS/*.jpg` or `.png`); they join Exp. 2a "
+        "and Appendix A (docs/extending.md).",
+    )
+
+    @field_validator("own")
+    @classmethod
+    def _names_are_free(cls, own: dict[str, str]) -> dict[str, str]:
+        for name in own:
+            check_own_name(name)
+        return own
 
 
 class Recipe(Section):

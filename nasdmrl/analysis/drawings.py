@@ -14,7 +14,7 @@ from matplotlib.textpath import text_to_path
 
 from nasdmrl import nsc
 from nasdmrl.analysis.layout import Edge, Layout, Spacing, layered
-from nasdmrl.datasets import DATASETS
+from nasdmrl.analysis.styles import name_of
 from nasdmrl.sections import Recipe
 
 IMAGE, LEAVES, PREDICTION = "image", "leaves", "prediction"
@@ -60,7 +60,7 @@ def best_network_figure(best: dict[str, Any], image_size: int, n_classes: int, r
 
     `image_size` is in pixels; `recipe` is the search's, to which the file's accuracy and parameters belong.
     """
-    subject, title = best["subject"], DATASETS[best["dataset"]].title
+    subject, title = best["subject"], name_of(best["dataset"])
     which = f"best network {best['rank']}"
     if subject != best["dataset"]:
         which = f"sigma {subject.removeprefix('sigma')}, {which}"

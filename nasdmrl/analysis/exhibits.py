@@ -11,10 +11,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasdmrl.analysis.drawings import best_network_figure
-from nasdmrl.analysis.episodes import METRICS, action_proportions, read_logs, read_progress
+from nasdmrl.analysis.episodes import METRICS, action_proportions, episodes, read_logs, read_progress
 from nasdmrl.analysis.items import figures, of_experiment
 from nasdmrl.analysis.plots import curve_panel, save
 from nasdmrl.analysis.statistics import PairedTest, signed_rank_test
+from nasdmrl.analysis.styles import in_order
 from nasdmrl.config import Config, load
 from nasdmrl.data.images import load as load_images
 from nasdmrl.errors import DataError
@@ -110,6 +111,20 @@ def _above(path: str) -> str:
     """A path that is relative to the checkout, from wherever in it the notebook was opened."""
     places = [Path.cwd(), *Path.cwd().parents]
     return next((str(place / path) for place in places if not path.startswith("{") and (place / path).exists()), path)
+
+
+def save_curves(logs: Iterable[Path | str], prefix: Path | str, settings: Config) -> list[Path]:
+    """Save panels as of Figure 9 from any step logs: `PREFIX_DATASET_METRIC.pdf` and `.png` for every dataset of them.
+
+    A panel has a curve for each method, one's own among them. Returns the paths without ending.
+    """
+    table, plots, stamp, saved = episodes(read_logs(logs)), settings.plots, provenance(settings), []
+    for dataset in in_order(table["dataset"]):
+        for metric in METRICS:
+            saved.append(Path(f"{prefix}_{dataset}_{metric}"))
+            panel = curve_panel(table, dataset, metric, plots.bin_episodes, plots.statistic)
+            save(panel, saved[-1], stamp, plots.dpi)
+    return saved
 
 
 def wilcoxon(steps: pd.DataFrame, datasets: Sequence[str]) -> PairedTest:

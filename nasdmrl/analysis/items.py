@@ -19,17 +19,29 @@ EXPERIMENTS = {
 
 @dataclass(frozen=True)
 class Item:
-    """A figure panel or a table: its file name without ending (`fig09a`), the paper's name of it, what it shows."""
+    """A figure panel or a table: its file name without ending (`fig09a`), the paper's name of it, what it shows.
+
+    own: name of the dataset of one's own that a panel shows, which the paper has not.
+    """
 
     name: str
     experiment: str
     caption: str
+    own: str = ""
+
+    @property
+    def group(self) -> str:
+        """The figure or table without the panel's letter, such as `Figure 9`."""
+        if self.own:
+            return f"Dataset {self.own}"
+        kind, digits = ("Figure", self.name[3:5]) if self.name.startswith("fig") else ("Table", self.name[5:])
+        return f"{kind} {int(digits)}"
 
     @property
     def title(self) -> str:
         """Such as `Figure 9 a` or `Table 6`."""
-        kind, digits = ("Figure", self.name[3:5]) if self.name.startswith("fig") else ("Table", self.name[5:])
-        return f"{kind} {int(digits)} {self.name[5:] if kind == 'Figure' else ''}".rstrip()
+        letter = self.name[5:] if self.name.startswith("fig") else ""
+        return f"{self.group} {letter}".rstrip()
 
 
 TABLES = (
@@ -67,6 +79,13 @@ def figures(config: Config) -> list[Item]:
         Item("fig17a", "appendix_a", "Accuracies of the networks met on each dataset"),
         Item("fig17b", "appendix_a", "Mean and best accuracy of the networks met on each dataset"),
     ]
+
+
+def with_own_figures(config: Config) -> list[Item]:
+    """`figures`, and panels as of Figure 12 for each dataset of one's own (`data.own`)."""
+    pairs = [(name, metric) for name in config.data.own for metric in METRICS]
+    own = [Item(f"own_{name}_{metric}", "exp2", f"{METRICS[metric]}, {name}", name) for name, metric in pairs]
+    return [*figures(config), *own]
 
 
 RANKS = (1, 2)

@@ -2,12 +2,14 @@
 
 import json
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+from PIL.Image import Image
 
 from nasdmrl.analysis.styles import FIGURE_RC
 from nasdmrl.files import atomic_path
@@ -56,7 +58,7 @@ def no_data(axes: Axes, text: str) -> None:
 
 
 @in_style
-def save(figure: Figure, path: Path | str, stamp: dict[str, str], dpi: int) -> None:
+def save(figure: Figure, path: Path | str, stamp: dict[str, str], dpi: int, formats: Iterable[str] = FORMATS) -> None:
     """Save a figure as `path`.pdf and `path`.png with the stamp below it and in the files' metadata.
 
     The files are as wide as the figure, so that panels of one size stay of one size.
@@ -68,9 +70,14 @@ def save(figure: Figure, path: Path | str, stamp: dict[str, str], dpi: int) -> N
         "pdf": {"Subject": visible(stamp), "Keywords": json.dumps(stamp)},
         "png": {"Description": json.dumps(stamp)},
     }
-    for kind in FORMATS:
+    for kind in formats:
         with atomic_path(Path(f"{path}.{kind}")) as temporary:
             figure.savefig(temporary, format=kind, dpi=dpi, bbox_inches=box, metadata=metadata[kind])
+
+
+def stamp_of(image: Image) -> dict[str, str]:
+    """The stamp in the metadata of a PNG file that `save` wrote; empty where there is none."""
+    return json.loads(image.info.get("Description", "{}"))
 
 
 def _fix_layout(figure: Figure) -> None:

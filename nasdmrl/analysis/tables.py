@@ -1,5 +1,6 @@
 """Tables as CSV files whose first lines, after `#`, are the stamp of the run; for people also Markdown and LaTeX."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterable
@@ -43,6 +44,13 @@ def read_table(path: Path | str) -> pd.DataFrame:
     return pd.read_csv(path, comment="#")
 
 
+def read_stamp(path: Path | str) -> dict[str, str]:
+    """The stamp in the first lines of a table that `write_table` wrote."""
+    with Path(path).open(encoding="utf-8") as file:
+        head = itertools.takewhile(lambda line: line.startswith("# "), file)
+        return dict(line[2:].rstrip("\n").split(": ", 1) for line in head if ": " in line)
+
+
 def table3(records: Iterable[Path | str], missing: Iterable[str] = ()) -> pd.DataFrame:
     """Classes and images of each dataset in this run, beside Table 3 (and 8) of the paper.
 
@@ -51,15 +59,16 @@ def table3(records: Iterable[Path | str], missing: Iterable[str] = ()) -> pd.Dat
     rows = []
     for folder in records:
         spec = read_spec(folder)
-        counts, official = spec["images_per_class"], DATASETS[spec["name"]]
-        rows.append(_counted(official.id, len(counts), sum(counts.values())))
+        counts = spec["images_per_class"]
+        rows.append(_counted(spec["name"], len(counts), sum(counts.values())))
     rows += [_counted(name, "missing", "missing") for name in missing]
     return pd.DataFrame(rows)
 
 
 def _counted(dataset: str, classes: int | str, images: int | str) -> dict:
-    official = DATASETS[dataset]
-    published = {"paper_classes": official.classes, "paper_images": official.images}
+    official = DATASETS.get(dataset)  # a dataset of one's own has no published counts
+    known = (official.classes, official.images) if official else ("", "")
+    published = dict(zip(("paper_classes", "paper_images"), known, strict=True))
     return {"dataset": dataset, "classes": classes, "images": images, **published}
 
 

@@ -2,7 +2,8 @@
 
 import sys
 
-from nasdmrl.cli import data, networks, outputs, searches  # noqa: F401 (they register their commands)
+# Importing a module registers its commands.
+from nasdmrl.cli import archives, cluster, data, networks, outputs, plan, searches  # noqa: F401
 from nasdmrl.cli.options import app
 from nasdmrl.errors import NasdmrlError
 

@@ -14,6 +14,7 @@ from nasdmrl.cli.options import (
     app,
     known_dataset,
     one_of,
+    own_dataset,
     start,
 )
 
@@ -48,12 +49,15 @@ def convert(
     archives: Path,
     output: Path,
     official_counts: Annotated[bool, typer.Option(help="Fail unless the counts are Table 3's.")] = False,
+    own: Annotated[bool, typer.Option("--own", help="A dataset of yours: ARCHIVES has class folders.")] = False,
+    threads: ThreadsOption = 1,
 ) -> None:
     """Convert a dataset's official archives in ARCHIVES to TFRecords and dataset_spec.json in OUTPUT."""
     from nasdmrl.data.records import convert as to_records
 
-    start()
-    spec = to_records(known_dataset(dataset), archives, output, official_counts)
+    name = own_dataset(dataset) if own else known_dataset(dataset)
+    start(threads)
+    spec = to_records(name, archives, output, official_counts and not own, threads)
     counts = spec["images_per_class"]
     print(f"{dataset}: {len(counts)} classes, {sum(counts.values())} images in {output}")
 

@@ -15,7 +15,9 @@ DEFAULT_CONFIG = "config/quick.yaml"
 DEFAULT_STORE = Path("results/store")
 DEFAULT_DATA = Path("results/data")
 
-DatasetName = Annotated[str, typer.Argument(help="omniglot, vgg_flower, dtd, aircraft, cu_birds or traffic_sign.")]
+DatasetName = Annotated[
+    str, typer.Argument(help="omniglot, vgg_flower, dtd, aircraft, cu_birds, traffic_sign, or a dataset of yours.")
+]
 NetworkText = Annotated[str, typer.Argument(help="Such as 'conv3 conv3 max2' or 'conv3 conv5@0 add@1,2'.")]
 Logs = Annotated[list[Path], typer.Argument(help="Step logs, METHOD/DATASET/seedSEED/steps.csv.")]
 TableOutput = Annotated[Path, typer.Option("--output", help="Where the table goes (CSV).")]
@@ -42,18 +44,35 @@ def known_dataset(dataset: str) -> str:
     return one_of("dataset", dataset, list(DATASETS))
 
 
+def own_dataset(dataset: str) -> str:
+    """`dataset`; raises `NasdmrlError` where it cannot name a dataset of one's own."""
+    from nasdmrl.datasets import check_own_name
+
+    try:
+        check_own_name(dataset)
+    except ValueError as error:
+        raise NasdmrlError(str(error)) from None
+    return dataset
+
+
 def images_folder(dataset: str, data: Path = DEFAULT_DATA) -> Path:
     """Where the workflow puts a dataset's decoded images."""
     return data / dataset / "images"
 
 
 def load_images(dataset: str, images: Path | None):
-    """A dataset's decoded images, `ImageData`; raises `NasdmrlError` where the folder holds another's."""
+    """A dataset's decoded images, `ImageData`; raises `NasdmrlError` where the folder holds another's.
+
+    A dataset of one's own is known by its images.
+    """
     from nasdmrl.data.images import load
 
-    data = load(images or images_folder(known_dataset(dataset)))
-    if data.name != known_dataset(dataset):
-        raise NasdmrlError(f"{images}: holds the images of {data.name}, not of {dataset}")
+    folder = images or images_folder(dataset)
+    if not folder.is_dir():
+        known_dataset(dataset)
+    data = load(folder)
+    if data.name != dataset:
+        raise NasdmrlError(f"{folder}: holds the images of {data.name}, not of {dataset}")
     return data
 
 

@@ -50,6 +50,20 @@ def notebook(
 
 
 @app.command()
+def curves(
+    logs: Logs,
+    output: Annotated[Path, typer.Option(help="The figures are OUTPUT_DATASET_METRIC.pdf and .png.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Draw curves as in Figure 9 from any step logs: a curve a method, three panels a dataset."""
+    from nasdmrl.analysis.exhibits import save_curves
+    from nasdmrl.config import load
+
+    for path in save_curves(logs, output, load(config)):
+        print(f"{path}.png")
+
+
+@app.command()
 def running_times(logs: Logs, output: TableOutput, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Write the running times of an experiment's searches beside the paper's (Tables 4, 5, 7, 9)."""
     from nasdmrl.analysis.episodes import read_logs
@@ -96,10 +110,17 @@ def report(
     output: Annotated[Path, typer.Option(help="The page (HTML).")] = Path("results/report.html"),
     results: ResultsOption = DEFAULT_RESULTS,
     config: ConfigOption = DEFAULT_CONFIG,
+    keep_config: Annotated[
+        Path | None, typer.Option(help="Where the whole configuration goes, to be used as --config again (JSON).")
+    ] = None,
 ) -> None:
     """Write one page with verdicts, figures and tables of this run beside the paper's."""
     from nasdmrl.config import load
+    from nasdmrl.files import write_json
     from nasdmrl.report import write_report
 
-    write_report(results, output, load(config))
+    settings = load(config)
+    write_report(results, output, settings)
+    if keep_config:
+        write_json(keep_config, settings.model_dump(mode="json"))
     print(output)

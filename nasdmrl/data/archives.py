@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import scipy.io
-from scipy.io.matlab import MatReadError
-
 from nasdmrl.data.containers import member_names, read_members
+from nasdmrl.data.folders import class_of_images
 from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError
 
@@ -50,10 +48,14 @@ class Index:
 def open_index(dataset: str, folder: Path | str) -> Index:
     """Read the labels of a dataset's archives in `folder`, which has the official file names.
 
-    Raises `DataError` for a missing or damaged file, a label without an image, an image without a label, and a
-    class without images.
+    A dataset of one's own, whose name is not one of the six, has class folders in `folder` (see `folders`). Raises
+    `DataError` for a missing or damaged file, a label without an image, an image without a label, and a class without
+    images.
     """
     folder = Path(folder)
+    if dataset not in DATASETS:
+        class_of = class_of_images(dataset, folder)
+        return Index(dataset, sorted(set(class_of.values())), [Part(folder, class_of)])
     paths = [folder / file.name for file in DATASETS[dataset].files]
     index = _READERS[dataset](paths)
     if not index.class_names:
@@ -111,6 +113,10 @@ def _vgg_flower(paths: list[Path]) -> Index:
 
 
 def _flower_labels(path: Path) -> list[int]:
+    # Slow to import, and needed by nothing else.
+    import scipy.io
+    from scipy.io.matlab import MatReadError
+
     if not path.is_file():
         raise DataError(f"{path}: no such file; it holds the labels of the images and comes beside the archive")
     try:

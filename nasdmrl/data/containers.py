@@ -1,4 +1,4 @@
-"""Zip and tar files read member by member: nothing is extracted, so nothing can leave a folder."""
+"""Zip and tar files, and folders, read member by member: nothing is extracted, so nothing can leave a folder."""
 
 import tarfile
 import zipfile
@@ -23,9 +23,14 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
+def leaves_folder(name: str) -> bool:
+    """Whether a member's name would leave the folder that it is unpacked into."""
+    return name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts
+
+
 def check_member(path: Path, name: str) -> None:
     """Raise `DataError` for a member whose name would leave the folder that it is unpacked into."""
-    if name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts:
+    if leaves_folder(name):
         raise DataError(f"{path}: member `{name}` leaves the archive's folder; this is not the official archive")
 
 
@@ -56,8 +61,11 @@ def _tar_names(path: Path) -> list[str]:
 def read_members(path: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of these members; a zip in the order of `names`, a tar in its own.
 
-    Raises `DataError` where the archive turns out damaged.
+    `path` may be a folder, too. Raises `DataError` where the archive turns out damaged, or a file cannot be read.
     """
+    if path.is_dir():
+        yield from _read_folder(path, names)
+        return
     reader = _read_zip if path.suffix == ".zip" else _read_tar
     members = reader(path, names)
     while True:
@@ -66,6 +74,14 @@ def read_members(path: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]
         if member is None:
             return
         yield member
+
+
+def _read_folder(path: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    for name in names:
+        try:
+            yield name, (path / name).read_bytes()
+        except OSError as error:
+            raise DataError(f"{path / name}: cannot be read ({error.strerror}); replace it or take it away") from error
 
 
 def _read_zip(path: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nasdmrl.data.records import read_spec, record_path
+from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
 from nasdmrl.nsc import Shape
@@ -25,8 +26,8 @@ BATCH = 256
 class ImageData:
     """One dataset, ready to train on.
 
-    images: uint8 of shape (n, height, width, 3), memory-mapped; labels: int32 of shape (n,), 0..n_classes - 1;
-    fingerprint: SHA-256 of both.
+    images: uint8 of shape (n, height, width, 3), memory-mapped so that the jobs of a machine share its pages; labels:
+    int32 of shape (n,), 0..n_classes - 1; fingerprint: SHA-256 of both.
     """
 
     name: str
@@ -42,10 +43,12 @@ class ImageData:
 
     @cached_property
     def resident(self) -> tuple[Any, Any]:
-        """Images and labels as TensorFlow tensors, put on the device once for a whole search."""
+        """Images and labels as TensorFlow tensors: on a GPU once for a whole search, on the CPU the mapped pages."""
         import tensorflow as tf
 
-        return tf.constant(self.images), tf.constant(self.labels)
+        on_cpu = not tf.config.list_physical_devices("GPU")
+        shared = on_cpu and isinstance(self.images, np.memmap)
+        return _without_copy(self.images) if shared else tf.constant(self.images), tf.constant(self.labels)
 
     def split(self, train_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Indices of training and test images, int32: a seeded permutation cut in two (Section 4)."""
@@ -54,12 +57,20 @@ class ImageData:
         return order[:cut], order[cut:]
 
 
+def _without_copy(images: np.ndarray) -> Any:
+    """A CPU tensor of the array's own memory."""
+    import tensorflow as tf
+
+    return tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__())
+
+
 def load(folder: Path | str) -> ImageData:
     """Open a folder made by `decode`. Raises `DataError` where it is missing or damaged."""
     folder = Path(folder)
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+        # Copy on write: the file can't be changed through it, and DLPack refuses an array that is read-only.
+        images = np.load(folder / IMAGES, mmap_mode="c", allow_pickle=False)
         labels = np.load(folder / LABELS, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{folder}: cannot be read ({error}); decode the records again") from error
@@ -149,7 +160,7 @@ def _card(spec: dict, options: Data, classes: list[int], images: np.ndarray, lab
     digest.update(labels.data)
     return {
         "dataset": spec["name"],
-        "source": options.source,
+        "source": options.source if spec["name"] in DATASETS else "own",
         "class_names": [spec["class_names"][str(label)] for label in classes],
         "images": len(labels),
         "image_size": options.image_size,

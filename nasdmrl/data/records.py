@@ -8,8 +8,9 @@ import errno
 import io
 import json
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,11 +28,17 @@ BANNER_PIXELS = 20
 # FGVC-Aircraft's photographs are several hundred pixels high and end in a copyright banner of 20 pixels. Copies
 # below this height were scaled down, their banner with them or cut before, so nothing is cut from them.
 BANNER_MIN_HEIGHT = 200
+# Images of a thread that are read ahead: enough to keep it busy, few enough to stay small in memory.
+READ_AHEAD = 8
 
 
-def convert(dataset: str, archives: Path | str, output: Path | str, require_official_counts: bool) -> dict:
+def convert(
+    dataset: str, archives: Path | str, output: Path | str, require_official_counts: bool, threads: int = 1
+) -> dict:
     """Convert a dataset's official archives in folder `archives` to records in folder `output`.
 
+    threads: images decoded at once; the records are the same for any number.
+    A dataset of one's own has no archives but class folders there, and no official counts.
     Returns the content of `dataset_spec.json`. Raises `DataError` for bad archives, images that do not decode,
     counts other than Table 3's where they are required, and a full disk; `output` is then left as it was.
     """
@@ -40,7 +47,7 @@ def convert(dataset: str, archives: Path | str, output: Path | str, require_offi
         check_official_counts(dataset, index.images_per_class())
     with atomic_path(output) as folder, _disk_errors(output):
         folder.mkdir(parents=True)
-        _write_records(index, folder)
+        _write_records(index, folder, threads)
         spec = _spec(index)
         write_json(folder / SPEC_NAME, spec)
     return spec
@@ -74,17 +81,17 @@ def _full_disk(output: Path | str) -> str:
     return f"{output}: the disk is full; free some space there and run again, nothing half-written was kept"
 
 
-def _write_records(index: Index, folder: Path) -> None:
+def _write_records(index: Index, folder: Path, threads: int) -> None:
     """One file a class; a class's file is closed once all of its images are in, so few are open at a time."""
     import tensorflow as tf
 
     left = Counter(dict(enumerate(index.images_per_class())))
     writers: dict[int, tf.io.TFRecordWriter] = {}
     with Progress(f"convert {index.dataset}", left.total()) as progress:
-        for name, label, content in index.images():
+        for label, image in _jpegs(index, threads):
             if label not in writers:
                 writers[label] = tf.io.TFRecordWriter(str(folder / f"{label}.tfrecords"))
-            writers[label].write(_example(jpeg(index.dataset, name, content), label))
+            writers[label].write(_example(image, label))
             left[label] -= 1
             if left[label] == 0:
                 writers.pop(label).close()
@@ -93,17 +100,34 @@ def _write_records(index: Index, folder: Path) -> None:
         raise DataError(f"{index.parts[0].path}: {left.total()} images of the archive's list could not be read")
 
 
+def _jpegs(index: Index, threads: int) -> Iterator[tuple[int, bytes]]:
+    """Yield label and JPEG of each image in the archive's order; the threads decode, which needs no GIL."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque = deque()
+        for name, label, content in index.images():
+            waiting.append((label, pool.submit(jpeg, index.dataset, name, content)))
+            if len(waiting) > threads * READ_AHEAD:
+                label, image = waiting.popleft()
+                yield label, image.result()
+        for label, image in waiting:
+            yield label, image.result()
+
+
 def jpeg(dataset: str, name: str, content: bytes) -> bytes:
     """The image as JPEG, the aircraft's banner cut. Raises `DataError` for an image that does not decode."""
     try:
         with Image.open(io.BytesIO(content)) as image:
-            image.load()
             banner = dataset == "aircraft" and image.height >= BANNER_MIN_HEIGHT
-            if image.format == "JPEG" and image.mode in ("RGB", "L") and not banner:
-                return content
-            return _encoded(image, banner)
+            keep = image.format == "JPEG" and image.mode in ("RGB", "L") and not banner
+            if keep:
+                # Reads every byte, so it finds what is damaged, but computes only an eighth of the pixels.
+                image.draft(None, (1, 1))
+            image.load()
+            if image.mode.startswith(("I", "F")):
+                raise DataError(f"{dataset}: image `{name}` has more than 8 bits a channel; convert it to 8 bits")
+            return content if keep else _encoded(image, banner)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{dataset}: image `{name}` is damaged ({error}); fetch the archive again") from error
+        raise DataError(f"{dataset}: image `{name}` is damaged ({error}); replace it or fetch the archive") from error
 
 
 def _encoded(image: Image.Image, banner: bool) -> bytes:

@@ -1,9 +1,11 @@
 # What all rules share: the validated configuration and the lists made from it.
 from snakemake.exceptions import WorkflowError
 
+import os
 from pathlib import Path
 
 from nasdmrl.agents import METHODS
+from nasdmrl.analysis.episodes import METRICS
 from nasdmrl.analysis.items import (
     EXPERIMENTS,
     RANKS,
@@ -14,18 +16,27 @@ from nasdmrl.analysis.items import (
 )
 from nasdmrl.analysis.tables import LONG_NETWORKS
 from nasdmrl.config import from_dict
+from nasdmrl.data.folders import class_folders
 from nasdmrl.datasets import DATASETS, with_role
-from nasdmrl.errors import ConfigError
+from nasdmrl.errors import NasdmrlError
 from nasdmrl.sections import VGG19_CUT
 
 try:
     SETTINGS = from_dict(config, "the configuration")
-except ConfigError as error:
+    OWN_FOLDERS = {
+        name: class_folders(name, folder) for name, folder in SETTINGS.data.own.items()
+    }
+except NasdmrlError as error:
     raise WorkflowError(str(error)) from None
 
+# Where the environments of `--sdm conda` find this package: envs/*.post-deploy.sh.
+os.environ.update(NASDMRL_CHECKOUT=str(Path(workflow.basedir).parent))
+
 STORE = "results/store"
+OWN_FIGURE = "results/figures/own_{dataset}_{metric}"
 TRAINING = with_role("training")
 EVALUATION = with_role("evaluation")
+OWN = list(OWN_FOLDERS)
 UNSEEN_METHODS = ["meta_a2c", "random_search"]
 SIGMAS = sigma_names(SETTINGS)
 # What reaches a search, whatever its method, and what tables and figures made from all searches depend on.
@@ -34,7 +45,7 @@ LOG_SECTIONS = [*SEARCH_SECTIONS, "scale", "seeds", "data", "meta_a2c", "dqn"]
 
 
 wildcard_constraints:
-    dataset="|".join(DATASETS),
+    dataset="|".join([*DATASETS, *OWN]),
     seed=r"\d+",
     experiment="exp1|exp2|exp3|appendix_a",
 
@@ -56,6 +67,13 @@ def figure_files(experiment):
     return pdfs + [figure_output(item) for item in items]
 
 
+def own_figures(dataset):
+    """Files of the panels of a dataset of one's own: the fixed policy beside random search."""
+    return expand(
+        f"{OWN_FIGURE}.{{kind}}", dataset=dataset, metric=METRICS, kind=["pdf", "png"]
+    )
+
+
 def table_output(number):
     """The CSV file of a table, which Snakemake's own report shows."""
     return report(
@@ -67,18 +85,32 @@ def table_output(number):
 
 
 def archive_folder(wildcards):
-    """The folder that holds a dataset's archives under their official names."""
+    """The folder that holds a dataset's archives under their official names, or one's own dataset."""
+    if wildcards.dataset in OWN:
+        return SETTINGS.data.own[wildcards.dataset]
     if SETTINGS.data.source == "archives":
         return SETTINGS.data.archives
     return f"results/archives/{SETTINGS.data.source}/{wildcards.dataset}"
 
 
 def archive_files(wildcards):
-    """A dataset's archives; the stand-ins of a dataset are drawn together, so they are one folder."""
+    """A dataset's archives; the stand-ins of a dataset are drawn together, so they are one folder.
+
+    Of one's own dataset, the class folders: they have a new time where an image is added, renamed or taken away.
+    """
     folder = archive_folder(wildcards)
+    if wildcards.dataset in OWN:
+        return OWN_FOLDERS[wildcards.dataset]
     if SETTINGS.data.source == "standin":
         return folder
     return [f"{folder}/{file.name}" for file in DATASETS[wildcards.dataset].files]
+
+
+def convert_options(wildcards):
+    """How a dataset is converted: one's own, with the counts of Table 3, or as the archives have it."""
+    if wildcards.dataset in OWN:
+        return "--own"
+    return "--official-counts" if SETTINGS.data.require_official_counts else ""
 
 
 def search_steps(method):
@@ -158,9 +190,9 @@ def network_file(wildcards):
 
 def notebook_inputs(experiment):
     """What a notebook reads: step logs, best networks, and the images that say how many classes there are."""
-    datasets = SEARCHED[experiment][1]
+    methods, datasets = FIGURED[experiment]
     images = expand("results/data/{dataset}/images", dataset=datasets)
-    return [*SEARCH_LOGS[experiment], *BEST[experiment], *images]
+    return [*search_logs(experiment, methods, datasets), *BEST[experiment], *images]
 
 
 HARDNESS = [name for name in DATASETS if name != "traffic_sign" or has_traffic_sign()]
@@ -171,7 +203,14 @@ SEARCHED = {
     "exp3": (SIGMAS, ["omniglot"]),
     "appendix_a": (["meta_a2c"], HARDNESS),
 }
+# Datasets of one's own join the tables of Exp. 2a and all of Appendix A; claims and figures of Exp. 2 are the paper's.
+WITH_OWN = SEARCHED | {
+    "exp2": (UNSEEN_METHODS, EVALUATION + OWN),
+    "appendix_a": (["meta_a2c"], HARDNESS + OWN),
+}
+FIGURED = SEARCHED | {"appendix_a": WITH_OWN["appendix_a"]}
 SEARCH_LOGS = {name: search_logs(name, *where) for name, where in SEARCHED.items()}
+LOGS_WITH_OWN = {name: search_logs(name, *where) for name, where in WITH_OWN.items()}
 BEST = {
     "exp1": best_files("exp1", TRAINING),
     "exp2": best_files("exp2", EVALUATION, RANKS),

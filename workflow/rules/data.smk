@@ -1,5 +1,5 @@
-# Official archives -> records (Meta-Dataset's layout) -> decoded images, for each dataset. They have priority, since
-# the searches wait for them.
+# Archives, or folders of one's own -> records (Meta-Dataset's layout) -> decoded images, for each dataset. They have
+# priority, since the searches wait for them.
 
 
 rule draw_standins:
@@ -40,13 +40,15 @@ rule convert:
     priority: 2
     conda:
         "../../envs/tensorflow.yaml"
+    threads: SETTINGS.resources.data_threads
     params:
         folder=archive_folder,
-        counts="--official-counts" if SETTINGS.data.require_official_counts else "",
+        options=convert_options,
     message:
         "Convert {wildcards.dataset} to TFRecords"
     shell:
-        "nasdmrl convert {wildcards.dataset} {params.folder:q} {output} {params.counts} > {log} 2>&1"
+        "nasdmrl convert {wildcards.dataset} {params.folder:q} {output} {params.options}"
+        " --threads {threads} > {log} 2>&1"
 
 
 rule decode:

@@ -5,7 +5,9 @@ rule dataset_table:
     input:
         lambda wildcards: expand(
             "results/data/{dataset}/records",
-            dataset=HARDNESS if wildcards.number == "8" else TRAINING + EVALUATION,
+            dataset=(
+                HARDNESS + OWN if wildcards.number == "8" else TRAINING + EVALUATION
+            ),
         ),
     output:
         csv=table_output("{number}"),
@@ -30,7 +32,7 @@ rule dataset_table:
 
 rule running_times:
     input:
-        lambda wildcards: SEARCH_LOGS[TIMES[wildcards.number]],
+        lambda wildcards: LOGS_WITH_OWN[TIMES[wildcards.number]],
     output:
         csv=table_output("{number}"),
         md="results/tables/table{number}.md",
@@ -53,10 +55,10 @@ rule running_times:
 
 rule search_summary:
     input:
-        logs=lambda wildcards: SEARCH_LOGS[wildcards.experiment],
+        logs=lambda wildcards: LOGS_WITH_OWN[wildcards.experiment],
         images=lambda wildcards: expand(
             "results/data/{dataset}/images",
-            dataset=SEARCHED[wildcards.experiment][1],
+            dataset=WITH_OWN[wildcards.experiment][1],
         ),
     output:
         "results/{experiment}/summary.csv",
@@ -85,7 +87,7 @@ rule claims:
     conda:
         "../../envs/analysis.yaml"
     params:
-        config=SETTINGS.model_dump_json(),
+        config=SETTINGS.subset(*type(SETTINGS).model_fields),
     message:
         "Judge the claims of the paper"
     shell:
@@ -101,8 +103,11 @@ rule report:
         ),
         "results/exp2/table.csv",
         expand("results/{experiment}/summary.csv", experiment=SEARCHED),
+        best_files("exp2", OWN),
+        [own_figures(name) for name in OWN],
     output:
-        "results/report.html",
+        page="results/report.html",
+        config="results/config.json",
     log:
         "results/logs/report.log",
     conda:
@@ -112,4 +117,4 @@ rule report:
     message:
         "Write the report"
     shell:
-        "nasdmrl report --output {output} --config {params.config:q} > {log} 2>&1"
+        "nasdmrl report --output {output.page} --keep-config {output.config} --config {params.config:q} > {log} 2>&1"
