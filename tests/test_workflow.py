@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import papermill
 import pytest
+from doc_blocks import run_documented
 from test_data import REAL
 from test_search import check_multi_branch_log
 
@@ -145,6 +146,7 @@ def test_standins_end_to_end(root, tmp_path):
     archive = tmp_path / "report.zip"
     assert snakemake(root, tmp_path, "all", "--report", str(archive)).returncode == 0
     assert zipfile.is_zipfile(archive)
+    run_documented(root, tmp_path)
     table = read(tmp_path, "tables/table8")
     assert (table["classes"] == CLASSES).all()
     assert "stand-ins, not the paper's images" in (tmp_path / "results/tables/table3.csv").read_text()
