@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from benchmarks.keras_networks import build
 from nasdmrl.agents import METHODS
 from nasdmrl.agents.factory import make_agent
 from nasdmrl.agents.policy_files import Spaces
@@ -16,7 +17,6 @@ from nasdmrl.config import Config
 from nasdmrl.data.images import ImageData
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluation, Evaluator
-from nasdmrl.networks import build
 from nasdmrl.nsc import canonical, parse
 from nasdmrl.runtime import start_tensorflow
 from nasdmrl.search import interact

@@ -1,110 +1,115 @@
-"""From a Neural Structure Code to a Keras model (Section 1)."""
+"""From a Neural Structure Code to a model that can be trained (Section 1)."""
 
 import itertools
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import Any
 
-import keras
+import tensorflow as tf
 
-from nasdmrl.nsc import Layer, LayerType, Network, Shape, convolution_filters, leaves
+from nasdmrl import layers
+from nasdmrl.nsc import Layer, LayerType, Network, Shape, convolution_filters, leaves, shapes
 from nasdmrl.sections import LongRecipe, Recipe
 
 # Layers of one network get seeds of their own from the recipe's; no network has so many layers.
 SEEDS_PER_NETWORK = 1000
+MERGES = {LayerType.ADDITION: layers.addition, LayerType.CONCATENATION: layers.concatenation}
 
 
-def build(network: Network, input_shape: Shape, n_classes: int, recipe: Recipe) -> keras.Model:
-    """The network with its prediction module; maps float images in [0, 1] to logits of shape (n, n_classes).
+class Chain(tf.Module):
+    """Layers one after the other."""
 
-    The softmax of Section 1 is left to the loss. Weights depend on `recipe.seed` alone. The network must be
-    valid (see `nsc.is_valid`).
+    def __init__(self, *parts: Callable[..., Any]) -> None:
+        super().__init__()
+        self.parts = parts
+
+    def __call__(self, maps: Any, training: bool) -> Any:
+        """Outputs of the last layer."""
+        return reduce(lambda outputs, part: part(outputs, training), self.parts, maps)
+
+
+class Model(tf.Module):
+    """A network with its weights, and its prediction module.
+
+    trainable_variables and variables (with statistics and dropout's seed) are in the order of the layers.
     """
-    image = keras.Input(input_shape)
-    maps, filters = [image], convolution_filters(network, recipe.filters_of)
-    for index, layer in enumerate(network, start=1):
-        inputs, seed = [maps[i] for i in layer.predecessors], _seed(recipe, index)
-        maps.append(_layer(layer, inputs, filters[index - 1], recipe, seed) if inputs else maps[-1])
-    features = reduce(_concatenation, [maps[index] for index in leaves(network)])
-    return keras.Model(image, _prediction_module(features, n_classes, recipe))
+
+    def __init__(self, network: Network, parts: Sequence[Callable[..., Any]], prediction: Chain) -> None:
+        super().__init__()
+        self.parts = [*parts, prediction]
+        self._inputs, self._leaves = [layer.predecessors for layer in network], leaves(network)
+
+    def features(self, images: Any, training: bool = False) -> Any:
+        """The leaves' maps, concatenated, of images in [0, 1] of shape (n, height, width, channels)."""
+        maps = [images]
+        for part, inputs in zip(self.parts, self._inputs, strict=False):
+            maps.append(part(*(maps[index] for index in inputs), training) if inputs else maps[-1])
+        return reduce(lambda a, b: layers.concatenation(a, b, training), (maps[index] for index in self._leaves))
+
+    def __call__(self, images: Any, training: bool = False) -> Any:
+        """Logits (n, n_classes); the softmax of Section 1 is left to the loss."""
+        return self.parts[-1](self.features(images, training), training)
+
+
+def build(network: Network, input_shape: Shape, n_classes: int, recipe: Recipe) -> Model:
+    """The network as a model. Its first weights depend on `recipe.seed` alone.
+
+    Raises `InvalidNetworkError` for a network that cannot be built on images of this shape.
+    """
+    *known, features = shapes(network, input_shape, recipe.filters_of)
+    filters = convolution_filters(network, recipe.filters_of)
+    parts = [
+        _part(layer, known[layer.pred1][2], filters[index - 1], recipe, _seed(recipe, index))
+        for index, layer in enumerate(network, start=1)
+    ]
+    return Model(network, parts, _prediction_module(features, n_classes, recipe))
 
 
 def _seed(recipe: Recipe, index: int) -> int:
     return recipe.seed * SEEDS_PER_NETWORK + index
 
 
-def _layer(layer: Layer, inputs: list[Any], filters: int, recipe: Recipe, seed: int) -> Any:
+def _part(layer: Layer, channels: int, filters: int, recipe: Recipe, seed: int) -> Callable[..., Any] | None:
     if layer.type == LayerType.CONVOLUTION:
-        return _convolution(inputs[0], layer.kernel, filters, recipe, seed)
+        return _cell(layer.kernel, channels, filters, recipe, seed)
     if layer.type == LayerType.MAX_POOLING:
-        return keras.layers.MaxPooling2D(layer.kernel)(inputs[0])
+        return layers.WindowMax(layer.kernel) if recipe.xla else layers.Pooling("MAX", layer.kernel)
     if layer.type == LayerType.AVERAGE_POOLING:
-        return keras.layers.AveragePooling2D(layer.kernel)(inputs[0])
-    return (_addition if layer.type == LayerType.ADDITION else _concatenation)(*inputs)
+        return layers.Pooling("AVG", layer.kernel)
+    return MERGES.get(layer.type)
 
 
-def _convolution(inputs: Any, kernel: int, filters: int, recipe: Recipe, seed: int) -> Any:
+def _cell(size: int, channels: int, filters: int, recipe: Recipe, seed: int) -> Chain:
     """Pre-activation cell: ReLU, convolution without padding, batch normalisation (D2: with fixed statistics)."""
-    weights = keras.initializers.GlorotUniform(seed=seed)
-    outputs = keras.layers.Conv2D(filters, kernel, kernel_initializer=weights)(keras.layers.ReLU()(inputs))
-    norm = FrozenNormalization if recipe.frozen_norm else keras.layers.BatchNormalization
-    return norm(momentum=recipe.norm_momentum, epsilon=recipe.norm_epsilon)(outputs)
+    frozen = recipe.frozen_norm
+    convolution = layers.Convolution(channels, filters, size, seed, without_bias=not frozen)
+    norm = layers.Normalization(filters, recipe.norm_momentum, recipe.norm_epsilon, frozen)
+    return Chain(layers.relu, convolution, norm)
 
 
-class FrozenNormalization(keras.layers.BatchNormalization):
-    """Batch normalisation of the released code (D2): its first statistics in training too, scale and shift learned."""
-
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalise with the moving statistics, which therefore stay as they are."""
-        return super().call(inputs, training=False, mask=mask)
-
-
-def _addition(a: Any, b: Any) -> Any:
-    target = [max(sizes) for sizes in zip(a.shape[1:], b.shape[1:], strict=True)]
-    return keras.layers.Add()([_padded(a, target), _padded(b, target)])
-
-
-def _concatenation(a: Any, b: Any) -> Any:
-    target = [max(sizes) for sizes in zip(a.shape[1:3], b.shape[1:3], strict=True)]
-    return keras.layers.Concatenate()([_padded(a, target), _padded(b, target)])
-
-
-def _padded(inputs: Any, target: list[int]) -> Any:
-    """Zeros around the map up to `target` height, width (and channels); the odd one goes after (Section 1)."""
-    missing = [size - have for size, have in zip(target, inputs.shape[1:], strict=False)]
-    if not any(missing):
-        return inputs
-    around = [(count // 2, count - count // 2) for count in missing]
-    return keras.ops.pad(inputs, [(0, 0), *around, *[(0, 0)] * (3 - len(around))])
-
-
-def _prediction_module(features: Any, n_classes: int, recipe: Recipe) -> Any:
+def _prediction_module(features: Shape, n_classes: int, recipe: Recipe) -> Chain:
     """Flatten, dense ReLU, dropout, dense (Section 1)."""
-    first, last = (keras.initializers.GlorotUniform(seed=_seed(recipe, -i) % 2**31) for i in (1, 2))
-    hidden = keras.layers.Flatten()(features)
-    hidden = keras.layers.Dense(recipe.dense_units, activation="relu", kernel_initializer=first)(hidden)
-    hidden = keras.layers.Dropout(recipe.dropout, seed=recipe.seed)(hidden)
-    return keras.layers.Dense(n_classes, kernel_initializer=last)(hidden)
+    first, last = (_seed(recipe, -index) % 2**31 for index in (1, 2))
+    hidden = layers.Dense(math.prod(features), recipe.dense_units, first)
+    dropout = layers.Dropout(recipe.dropout, recipe.seed)
+    return Chain(layers.flatten, hidden, layers.relu, dropout, layers.Dense(recipe.dense_units, n_classes, last))
 
 
-def build_vgg19_cut(input_shape: Shape, n_classes: int, recipe: LongRecipe) -> keras.Model:
+def build_vgg19_cut(input_shape: Shape, n_classes: int, recipe: LongRecipe) -> Chain:
     """VGG19 (Simonyan and Zisserman, 2015) cut to its first two blocks (Section 7), to logits of (n, n_classes)."""
-    image = keras.Input(input_shape)
+    height, width, channels = input_shape
+    first, second, units = recipe.vgg_filters, 2 * recipe.vgg_filters, recipe.dense_units
     seeds = (_seed(recipe, index) for index in itertools.count(1))
-    maps = _vgg_block(image, recipe.vgg_filters, seeds)
-    hidden = keras.layers.Flatten()(_vgg_block(maps, 2 * recipe.vgg_filters, seeds))
-    for _ in range(2):
-        hidden = keras.layers.Dense(recipe.dense_units, activation="relu", kernel_initializer=_glorot(seeds))(hidden)
-    return keras.Model(image, keras.layers.Dense(n_classes, kernel_initializer=_glorot(seeds))(hidden))
+    blocks = [*_vgg_block(channels, first, seeds), *_vgg_block(first, second, seeds), layers.flatten]
+    sizes = [(height // 4) * (width // 4) * second, units, units]
+    dense = [part for size in sizes[:2] for part in (layers.Dense(size, units, next(seeds)), layers.relu)]
+    return Chain(*blocks, *dense, layers.Dense(units, n_classes, next(seeds)))
 
 
-def _vgg_block(maps: Any, filters: int, seeds: Iterator[int]) -> Any:
+def _vgg_block(channels: int, filters: int, seeds: Iterator[int]) -> list[Callable[..., Any]]:
     """Two convolutions of 3 x 3 with padding and ReLU, then max pooling by 2."""
-    for _ in range(2):
-        weights = _glorot(seeds)
-        maps = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", kernel_initializer=weights)(maps)
-    return keras.layers.MaxPooling2D(2)(maps)
-
-
-def _glorot(seeds: Iterator[int]) -> keras.Initializer:
-    return keras.initializers.GlorotUniform(seed=next(seeds))
+    parts = []
+    for inputs in (channels, filters):
+        parts += [layers.Convolution(inputs, filters, 3, next(seeds), padding="SAME"), layers.relu]
+    return [*parts, layers.Pooling("MAX", 2)]

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import keras
 import pandas as pd
 import tensorflow as tf
 
@@ -46,7 +45,7 @@ def retrain(network: str, data: ImageData, recipe: LongRecipe, output: Path | st
     return rows[-1]
 
 
-def model_of(network: str, data: ImageData, recipe: LongRecipe) -> keras.Model:
+def model_of(network: str, data: ImageData, recipe: LongRecipe) -> Any:
     """The widened network that a text names, or the VGG19 cut. Raises `NetworkError` for an invalid one."""
     if network == VGG19_CUT:
         return build_vgg19_cut(data.shape, data.n_classes, recipe)
@@ -55,7 +54,7 @@ def model_of(network: str, data: ImageData, recipe: LongRecipe) -> keras.Model:
     return build(parsed, data.shape, data.n_classes, recipe)
 
 
-def parameters(model: keras.Model) -> int:
+def parameters(model: Any) -> int:
     """Number of trainable parameters."""
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 

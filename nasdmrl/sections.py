@@ -95,6 +95,11 @@ class Recipe(Section):
         False, "Batch normalisation keeps its first statistics, in training too (D2; set by the fidelity)."
     )
 
+    precision: Literal["float32", "bfloat16"] = field(
+        "float32", "Type of maps and products in training and scoring; weights and the optimiser are float32."
+    )
+    xla: bool = field(False, "Compile a training step by XLA.")
+
     def filters_of(self, convolution: int) -> int:
         """Filters of the first, second, ... convolution: the same for all (Section 1)."""
         return self.filters

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -45,8 +44,7 @@ def train_and_score(network: Network, data: ImageData, recipe: Recipe) -> Outcom
     except (tf.errors.ResourceExhaustedError, MemoryError):
         accuracy, status = 0.0, "out_of_memory"
     finally:
-        # Keras and TensorFlow keep graphs in reference cycles; without this, memory grows with every network.
-        keras.backend.clear_session()
+        # TensorFlow keeps graphs in reference cycles; without this, memory grows with every network.
         gc.collect()
     return Outcome(accuracy, status, time.monotonic() - start)
 
@@ -62,17 +60,16 @@ def _train_and_score(network: Network, data: ImageData, recipe: Recipe) -> tuple
 class Training:
     """A model that is trained on one part of `data` and scored on the other (Section 4), epoch by epoch.
 
-    model: maps float images to logits, as `networks.build` makes it.
+    model: as `networks.build` makes it.
     """
 
-    def __init__(self, model: keras.Model, data: ImageData, recipe: Recipe) -> None:
+    def __init__(self, model: Any, data: ImageData, recipe: Recipe) -> None:
         self.model, self.recipe, self.epochs_done = model, recipe, 0
         self._train, self._test = data.split(recipe.train_fraction, recipe.split_seed)
         self._random = np.random.RandomState(recipe.seed)
-        weights = [variable.value for variable in model.trainable_variables]
-        self._adam = FusedAdam(weights, recipe.beta1, recipe.beta2, recipe.epsilon)
-        self._epoch = compiled_epoch(model, self._adam, data, recipe.batch_size)
-        self._hits = compiled_hits(model, data)
+        self._adam = FusedAdam(model.trainable_variables, recipe.beta1, recipe.beta2, recipe.epsilon)
+        self._epoch = compiled_epoch(model, self._adam, data, recipe)
+        self._hits = compiled_hits(model, data, recipe)
 
     @property
     def steps(self) -> int:
@@ -82,7 +79,7 @@ class Training:
     @property
     def variables(self) -> list[Any]:
         """All that training changes, dropout's seeds too, in a fixed order."""
-        return [*(variable.value for variable in self.model.variables), *self._adam.variables]
+        return [*self.model.variables, *self._adam.variables]
 
     def rates(self) -> np.ndarray:
         """Learning rate of each step of the next epoch, float32."""
@@ -109,53 +106,51 @@ class Training:
         return hits / len(self._test)
 
 
-def compiled_epoch(
-    model: keras.Model, optimizer: FusedAdam, data: ImageData, batch_size: int
-) -> Callable[[Any, Any], Any]:
+def compiled_epoch(model: Any, optimizer: FusedAdam, data: ImageData, recipe: Recipe) -> Callable[[Any, Any], Any]:
     """A function of (order of training images, int32; rate of each step) that trains one epoch, returns the last loss.
 
     Batches have no fixed length, so the short last one costs no second trace.
     """
-    images, labels = data.resident
-    step = _training_step(model, optimizer)
+    (images, labels), size = data.resident, recipe.batch_size
+    step = _training_step(model, optimizer, recipe)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)], autograph=True)
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)], autograph=False)
     def epoch(order: Any, rates: Any) -> Any:
-        loss = tf.constant(0.0)
-        for number in tf.range(tf.shape(rates)[0]):
-            batch = order[number * batch_size : (number + 1) * batch_size]
-            loss = step(tf.gather(images, batch), tf.gather(labels, batch), rates[number])
-        return loss
+        def body(number: Any, loss: Any) -> Any:
+            batch = order[number * size : (number + 1) * size]
+            return number + 1, step(tf.gather(images, batch), tf.gather(labels, batch), rates[number])
+
+        return tf.while_loop(lambda number, loss: number < tf.size(rates), body, (0, 0.0))[1]
 
     return epoch
 
 
-def _training_step(model: keras.Model, optimizer: FusedAdam) -> Callable[[Any, Any, Any], Any]:
-    weights = [variable.value for variable in model.trainable_variables]
+def _training_step(model: Any, optimizer: FusedAdam, recipe: Recipe) -> Callable[[Any, Any, Any], Any]:
+    weights = model.trainable_variables
 
     def step(images: Any, labels: Any, rate: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = model(scaled(images), training=True)
+            logits = tf.cast(model(scaled(images, recipe.precision), training=True), tf.float32)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
             loss = tf.reduce_mean(losses)
-        optimizer.apply(tape.gradient(loss, weights), rate)
+        optimizer.apply(tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO), rate)
         return loss
 
-    return step
+    return tf.function(step, autograph=False, jit_compile=True) if recipe.xla else step
 
 
-def scaled(images: Any) -> Any:
-    """uint8 images as float32 in [0, 1] (Section 1)."""
-    return tf.cast(images, tf.float32) / 255.0
+def scaled(images: Any, precision: str = "float32") -> Any:
+    """uint8 images as floats in [0, 1] (Section 1)."""
+    return tf.cast(tf.cast(images, tf.float32) / 255.0, precision)
 
 
-def compiled_hits(model: keras.Model, data: ImageData) -> Callable[[Any], Any]:
+def compiled_hits(model: Any, data: ImageData, recipe: Recipe) -> Callable[[Any], Any]:
     """A function of indices of images, int32, that counts those whose largest logit is their label's."""
     images, labels = data.resident
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
     def hits(batch: Any) -> Any:
-        logits = model(scaled(tf.gather(images, batch)), training=False)
+        logits = model(scaled(tf.gather(images, batch), recipe.precision), training=False)
         correct = tf.argmax(logits, axis=1, output_type=tf.int32) == tf.gather(labels, batch)
         return tf.math.count_nonzero(correct)
 

@@ -25,6 +25,7 @@ from nasdmrl.planning.probe import choose
 from nasdmrl.planning.schedule import critical_path, schedule
 from nasdmrl.planning.work import Datasets, Training, networks_met, trainings
 from nasdmrl.prewarm import chain_networks, random_search_networks
+from nasdmrl.retraining import parameters
 from nasdmrl.search import run_search
 from nasdmrl.sections import LongRecipe, Recipe
 from nasdmrl.store import EvaluationStore, evaluation_key
@@ -175,11 +176,9 @@ def test_load_of_networks():
     # conv: 6 x 6 x 4; max2 3 x 3 x 4, which is also what is flattened; image 8 x 8 x 3
     assert load.values == 8 * 8 * 3 + 6 * 6 * 4 + 2 * 3 * 3 * 4
     assert load.operations == 3 + 1 + 4
-    assert (
-        load.parameters == build(parse("conv3 max2"), (8, 8, 3), 2, Recipe(filters=4, dense_units=5)).count_params() - 8
-    )
+    assert load.parameters == parameters(build(parse("conv3 max2"), (8, 8, 3), 2, Recipe(filters=4, dense_units=5)))
     vgg = load_of("vgg19_cut", (8, 8, 3), 7, recipe)
-    assert vgg.parameters == build_vgg19_cut((8, 8, 3), 7, recipe).count_params()
+    assert vgg.parameters == parameters(build_vgg19_cut((8, 8, 3), 7, recipe))
     convolutions = 64 * 9 * (3 * 2 + 2 * 2) + 16 * 9 * (2 * 4 + 4 * 4)
     dense = (2 * 2 * 4 + 1) * 5 + 6 * 5 + 6 * 7
     assert vgg.flops == 2 * (convolutions + dense)

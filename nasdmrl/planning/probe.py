@@ -169,8 +169,6 @@ def measure(task: dict[str, Any], device: str) -> dict[str, float]:
     """Batch size, seconds of setting the training up (and taking it down), and of a step."""
     import gc
 
-    import keras
-
     from nasdmrl.retraining import model_of
     from nasdmrl.training import Training as Run
 
@@ -183,7 +181,6 @@ def measure(task: dict[str, Any], device: str) -> dict[str, float]:
     first, epochs = time.monotonic() - begin, _epochs(run)
     begin = time.monotonic()
     del run
-    keras.backend.clear_session()
     gc.collect()
     setup = first + time.monotonic() - begin - (1 + 1 / (3 * steps)) * median(epochs)
     return {"batch": batch, "setup": max(setup, 0.01), "step": median(epochs) / steps}

@@ -1,0 +1,194 @@
+"""Layers of a network as plain functions of TensorFlow, with their weights (Section 1).
+
+They compute what Keras's layers of the same names compute. To trace them takes a fraction of the time, which is most of
+what a short training costs. Maps are (n, height, width, channels).
+A layer works in the type of the maps it is given (float32 or bfloat16); its weights and statistics are float32.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import tensorflow as tf
+
+
+def glorot_uniform(shape: Sequence[int], seed: int) -> Any:
+    """First weights (Glorot and Bengio, 2010): float32, uniform within sqrt(6 / (inputs + outputs)) of 0.
+
+    The same numbers as Keras's initialiser of that name gives for a seed below 2^24.
+    """
+    limit = math.sqrt(6 / (math.prod(shape[:-2]) * (shape[-2] + shape[-1])))
+    return tf.random.stateless_uniform(shape, [seed, 0], -limit, limit)
+
+
+class Convolution(tf.Module):
+    """Convolution with `padding` VALID or SAME.
+
+    without_bias: the bias is left out. That is for a convolution whose outputs are normalised by the batch: what the
+    bias adds, the batch's mean takes away, and its gradient is zero but for rounding, which Adam would blow up to
+    steps of full length.
+    """
+
+    def __init__(
+        self, channels: int, filters: int, size: int, seed: int, padding: str = "VALID", without_bias: bool = False
+    ) -> None:
+        super().__init__()
+        self.kernel = tf.Variable(glorot_uniform((size, size, channels, filters), seed))
+        self.bias = tf.Variable(tf.zeros(filters))
+        self._padding, self._without_bias = padding, without_bias
+
+    def __call__(self, maps: Any, training: bool) -> Any:
+        """The convolved maps."""
+        outputs = tf.nn.conv2d(maps, tf.cast(self.kernel, maps.dtype), strides=1, padding=self._padding)
+        return outputs if self._without_bias else tf.nn.bias_add(outputs, tf.cast(self.bias, maps.dtype))
+
+
+class Normalization(tf.Module):
+    """Batch normalisation. Frozen: by its first statistics in training too, scale and shift learned (D2)."""
+
+    def __init__(self, channels: int, momentum: float, epsilon: float, frozen: bool) -> None:
+        super().__init__()
+        self.scale, self.shift = tf.Variable(tf.ones(channels)), tf.Variable(tf.zeros(channels))
+        self.mean = tf.Variable(tf.zeros(channels), trainable=False)
+        self.variance = tf.Variable(tf.ones(channels), trainable=False)
+        self._momentum, self._epsilon, self._frozen = momentum, epsilon, frozen
+
+    def __call__(self, maps: Any, training: bool) -> Any:
+        """The maps normalised by the batch's statistics in training, by the moving ones otherwise."""
+        return self._by_batch(maps) if training and not self._frozen else self._by_moving(maps)
+
+    def _by_batch(self, maps: Any) -> Any:
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=maps, scale=self.scale, offset=self.shift, mean=[], variance=[], epsilon=self._epsilon, is_training=True
+        )
+        # TensorFlow's kernel divides the variance by n - 1; Keras's layer keeps the one by n.
+        values = tf.cast(tf.math.reduce_prod(tf.shape(maps)[:3]), tf.float32)
+        self._moved(self.mean, mean)
+        self._moved(self.variance, variance * ((values - 1) / values))
+        return outputs
+
+    def _moved(self, moving: tf.Variable, batch: Any) -> None:
+        moving.assign(moving * self._momentum + batch * (1 - self._momentum))
+
+    def _by_moving(self, maps: Any) -> Any:
+        factor = self.scale * tf.math.rsqrt(self.variance + self._epsilon)
+        outputs = tf.cast(maps, tf.float32) * factor + (self.shift - self.mean * factor)
+        return tf.cast(outputs, maps.dtype)
+
+
+class Pooling(tf.Module):
+    """Pooling, MAX or AVG, of windows of size x size pixels that do not overlap."""
+
+    def __init__(self, kind: str, size: int) -> None:
+        super().__init__()
+        self._kind, self._size = kind, size
+
+    def __call__(self, maps: Any, training: bool) -> Any:
+        """The pooled maps; pixels that fill no window are dropped."""
+        pool = tf.nn.max_pool2d if self._kind == "MAX" else tf.nn.avg_pool2d
+        return pool(maps, self._size, self._size, "VALID")
+
+
+class WindowMax(tf.Module):
+    """Max pooling as a reduction, for XLA, which has no deterministic gradient of TensorFlow's operation.
+
+    Of several equal pixels each gets its share of the gradient, where `Pooling` gives all of it to the first.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+
+    def __call__(self, maps: Any, training: bool) -> Any:
+        """The pooled maps; pixels that fill no window are dropped."""
+        size = self._size
+        _, height, width, channels = maps.shape
+        rows, columns = height // size, width // size
+        whole = maps[:, : rows * size, : columns * size]
+        return tf.reduce_max(tf.reshape(whole, (-1, rows, size, columns, size, channels)), axis=(2, 4))
+
+
+class Dense(tf.Module):
+    """Dense layer: features (n, inputs) to (n, units)."""
+
+    def __init__(self, inputs: int, units: int, seed: int) -> None:
+        super().__init__()
+        self.kernel, self.bias = tf.Variable(glorot_uniform((inputs, units), seed)), tf.Variable(tf.zeros(units))
+
+    def __call__(self, features: Any, training: bool) -> Any:
+        """The layer's outputs, without an activation."""
+        outputs = product(features, tf.cast(self.kernel, features.dtype))
+        return tf.nn.bias_add(outputs, tf.cast(self.bias, features.dtype))
+
+
+def product(features: Any, weights: Any) -> Any:
+    """Matrix product of (n, inputs) and (inputs, units).
+
+    Its gradient to the features is a batch product of one: TensorFlow's kernel for that takes half the time of the
+    one for a single product with the transposed weights. Where inputs are many, that is most of a training.
+    """
+    return _traced_product(features.dtype)(features, weights)
+
+
+@cache
+def _traced_product(dtype: tf.DType) -> Callable[[Any, Any], Any]:
+    """The product, traced once for all networks: TensorFlow never forgets a trace with a gradient of its own."""
+
+    @tf.custom_gradient
+    def multiply(features: Any, weights: Any) -> Any:
+        def gradients(upstream: Any) -> tuple[Any, Any]:
+            to_features = tf.matmul(upstream[tf.newaxis], weights[tf.newaxis], transpose_b=True)[0]
+            return to_features, tf.matmul(features, upstream, transpose_a=True)
+
+        return tf.matmul(features, weights), gradients
+
+    return tf.function(multiply, input_signature=[tf.TensorSpec([None, None], dtype)] * 2, autograph=False)
+
+
+class Dropout(tf.Module):
+    """Dropout: the masks follow from the seed and the number of earlier calls in training."""
+
+    def __init__(self, rate: float, seed: int) -> None:
+        super().__init__()
+        self.seed = tf.Variable([seed, 0], trainable=False, dtype=tf.int64)
+        self._rate = rate
+
+    def __call__(self, features: Any, training: bool) -> Any:
+        """The features, in training with a share `rate` of them zero and the others scaled up."""
+        if not (training and self._rate):
+            return features
+        mask = tf.cast(self.seed, tf.int32)
+        self.seed.assign_add([0, 1])
+        return tf.nn.experimental.stateless_dropout(features, self._rate, mask)
+
+
+def relu(maps: Any, training: bool) -> Any:
+    """The positive part."""
+    return tf.nn.relu(maps)
+
+
+def flatten(maps: Any, training: bool) -> Any:
+    """Features (n, height x width x channels) of maps."""
+    return tf.reshape(maps, (-1, math.prod(maps.shape[1:])))
+
+
+def addition(a: Any, b: Any, training: bool) -> Any:
+    """The sum of maps, the smaller one with zeros around it (Section 1)."""
+    target = [max(sizes) for sizes in zip(a.shape[1:], b.shape[1:], strict=True)]
+    return _padded(a, target) + _padded(b, target)
+
+
+def concatenation(a: Any, b: Any, training: bool) -> Any:
+    """The channels of both maps, the smaller one with zeros around it (Section 1)."""
+    target = [max(sizes) for sizes in zip(a.shape[1:3], b.shape[1:3], strict=True)]
+    return tf.concat([_padded(a, target), _padded(b, target)], axis=3)
+
+
+def _padded(maps: Any, target: list[int]) -> Any:
+    """Zeros around the maps up to `target` height, width (and channels); the odd one goes after (Section 1)."""
+    missing = [size - have for size, have in zip(target, maps.shape[1:], strict=False)]
+    if not any(missing):
+        return maps
+    around = [(count // 2, count - count // 2) for count in missing]
+    return tf.pad(maps, [(0, 0), *around, *[(0, 0)] * (3 - len(around))])
