@@ -53,10 +53,9 @@ def main() -> None:
     table = pd.DataFrame(rows, columns=["network", "package", "keras"])
     print(table[["package", "keras"]].quantile([0, 0.25, 0.5, 0.75, 1]).round(3).to_string())
     test, pairs = ks_2samp(table["package"], table["keras"]), wilcoxon(table["package"], table["keras"])
-    print(f"Kolmogorov-Smirnov: D = {test.statistic:.3f}, p = {test.pvalue:.2f}; ", end="")
-    print(
-        f"Wilcoxon signed-rank on pairs: p = {pairs.pvalue:.2f}; mean difference {(table.package - table.keras).mean():+.4f}"
-    )
+    print(f"Kolmogorov-Smirnov: D = {test.statistic:.3f}, p = {test.pvalue:.2f}")
+    print(f"Wilcoxon signed-rank on pairs: p = {pairs.pvalue:.2f}")
+    print(f"mean difference {(table.package - table.keras).mean():+.4f}")
 
 
 if __name__ == "__main__":

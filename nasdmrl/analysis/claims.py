@@ -3,7 +3,7 @@
 `docs/claims.md` says why each rule is as it is.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,13 +174,16 @@ def claims_table(
     stamp: dict[str, str],
     seeds: Container[int] | None = None,
     repeats: Container[int] | None = None,
+    claims: Iterable[Claim] = CLAIMS,
 ) -> pd.DataFrame:
     """One row a claim, for results below `results`, complete or not; `seeds` and `repeats` as in `Inputs`.
+
+    claims: the paper's, or one's own (docs/extending.md).
 
     Columns: claim, statement, paper_evidence, verdict, measured, rule, files, caveat, scale, data, fidelity.
     """
     inputs = Inputs(Path(results), bin_episodes, stamp, seeds, repeats)
-    return pd.DataFrame([_row(claim, assess(claim, inputs)) for claim in CLAIMS])
+    return pd.DataFrame([_row(claim, assess(claim, inputs)) for claim in claims])
 
 
 def _row(claim: Claim, verdict: Verdict) -> dict[str, str]:

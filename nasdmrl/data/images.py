@@ -72,9 +72,9 @@ def load(folder: Path | str) -> ImageData:
         # Copy on write: the file can't be changed through it, and DLPack refuses an array that is read-only.
         images = np.load(folder / IMAGES, mmap_mode="c", allow_pickle=False)
         labels = np.load(folder / LABELS, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        return ImageData(card["dataset"], images, labels, len(card["class_names"]), card["fingerprint"])
+    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
         raise DataError(f"{folder}: cannot be read ({error}); decode the records again") from error
-    return ImageData(card["dataset"], images, labels, len(card["class_names"]), card["fingerprint"])
 
 
 def decode(records: Path | str, output: Path | str, options: Data, threads: int = 1) -> dict:

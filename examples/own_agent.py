@@ -1,0 +1,51 @@
+"""An agent of another library searches, and gets its curve in the figure beside the paper's methods.
+
+python examples/own_agent.py stable_baselines3.A2C dtd [STEPS]     (pip install stable-baselines3)
+
+Any class with Stable-Baselines3's interface will do: CLASS(policy, env, seed=...).learn(steps). After `make`.
+"""
+
+import sys
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+from nasdmrl.analysis.exhibits import save_curves
+from nasdmrl.config import Config, load
+from nasdmrl.data.images import load as load_images
+from nasdmrl.env import NASEnv
+from nasdmrl.evaluation import Evaluator
+from nasdmrl.runtime import start_tensorflow
+from nasdmrl.search import Noted, TrialOver, step_log
+from nasdmrl.store import EvaluationStore
+
+
+def search(agent: type, dataset: str, steps: int, results: Path, settings: Config, seed: int = 1024) -> Path:
+    """Let the agent learn for so many steps of our environment; its step log lies beside the paper's methods'."""
+    log = results / "exp1" / agent.__name__.lower() / dataset / f"seed{seed}" / "steps.csv"
+    data = load_images(results / "data" / dataset / "images")
+    evaluator = Evaluator(data, settings.recipe(), EvaluationStore(results / "store"), settings.environment)
+    with step_log(log, steps, f"{agent.__name__} on {dataset}") as note:
+        env = Noted(NASEnv(evaluator), steps, note)
+        with suppress(TrialOver):  # libraries round the number of steps up
+            agent("MlpPolicy", env, seed=seed).learn(steps)
+    return log
+
+
+def draw(dataset: str, results: Path, settings: Config) -> list[Path]:
+    """Figure 9 of this dataset with every method that has a log."""
+    logs = sorted(results.glob(f"exp1/*/{dataset}/seed*/steps.csv"))
+    return save_curves(logs, results / "figures" / "own_agent", settings)
+
+
+def main(name: str, dataset: str, steps: int = 50, results: Path = Path("results")) -> None:
+    """Search and draw with the configuration of the results."""
+    module, _, cls = name.rpartition(".")
+    settings = load(results / "config.json")
+    start_tensorflow(settings.resources.search_threads)
+    print(search(getattr(import_module(module), cls), dataset, int(steps), results, settings))
+    print(*(f"{path}.png" for path in draw(dataset, results, settings)), sep="\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

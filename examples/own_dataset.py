@@ -1,0 +1,48 @@
+"""A folder of class folders, FOLDER/CLASS/*.jpg or .png, becomes a dataset that the policy designs networks for.
+
+python examples/own_dataset.py FOLDER NAME [CONFIG] [OPTIONS OF SNAKEMAKE]
+
+It writes NAME.yaml, CONFIG (config/quick.yaml) with one more key, and asks the workflow for what it makes of the
+dataset: the fixed policy's search and random search (Exp. 2a), their curves, and the best network. Everything else too:
+`snakemake all --configfile NAME.yaml`.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from nasdmrl.config import load
+from nasdmrl.data.folders import class_folders
+from nasdmrl.errors import NasdmrlError
+
+
+def write_config(folder: Path, name: str, base: Path, output: Path) -> Path:
+    """A configuration with the dataset; raises `NasdmrlError` where the folder or the name will not do."""
+    class_folders(name, folder)
+    values = yaml.safe_load(base.read_text(encoding="utf-8"))
+    values["data"] = {**values.get("data", {}), "own": {name: str(folder.resolve())}}
+    output.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    load(output)
+    return output
+
+
+def targets(name: str) -> list[str]:
+    """What the workflow makes of the dataset alone."""
+    return [f"results/exp2/best/{name}/best1.json", f"results/figures/own_{name}_best_reward.png"]
+
+
+def main(folder: str, name: str, config: str = "config/quick.yaml", *options: str) -> int:
+    """Write the configuration and run; the exit code of Snakemake."""
+    try:
+        written = write_config(Path(folder), name, Path(config), Path(f"{name}.yaml"))
+    except NasdmrlError as error:
+        sys.exit(f"Error: {error}")
+    return subprocess.run(["snakemake", *targets(name), *options, "--configfile", str(written)]).returncode
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,174 @@
+"""Snakemake, SLURM by stub programs, and `nasdmrl plan`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nasdmrl.config import Config
+from nasdmrl.planning.costmodel import fit
+from nasdmrl.planning.probe import probe
+from nasdmrl.planning.work import Datasets
+from provocations.scene import Printed, Scene
+
+STANDINS = "results/archives/standin/dtd"
+TOY = 'rule made:\n    output: "made"\n    log: "log"\n    shell: "{config[command]}"\n'
+"""A workflow of one job, for what Snakemake says whatever the workflow."""
+
+
+def toy(scene: Scene, command: str, *options: str) -> Printed:
+    """Run the workflow of one job, which runs this command."""
+    return scene.shell(*_toy(scene, command, *options))
+
+
+def _toy(scene: Scene, command: str, *options: str) -> list[str]:
+    scene.write("toy", TOY)
+    words = [shutil.which("snakemake"), "--cores", "1", "--latency-wait", "1", "--rerun-triggers", "mtime", *options]
+    return [*words, "--config", f"command={command}", "--snakefile", "toy"]
+
+
+@contextmanager
+def killed(scene: Scene, command: str) -> Iterator[None]:
+    """Snakemake was killed while its job ran."""
+    with subprocess.Popen(_toy(scene, command), stderr=subprocess.DEVNULL) as process:
+        while not any(Path(".snakemake").glob("incomplete/*")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    yield
+
+
+def locked(scene: Scene) -> Printed:
+    with killed(scene, "sleep 2"):
+        return toy(scene, "true")
+
+
+def incomplete(scene: Scene) -> Printed:
+    with killed(scene, "touch made; sleep 1"):
+        while not Path("made").exists():
+            time.sleep(0.05)
+        toy(scene, "true", "--unlock")
+        return toy(scene, "true")
+
+
+def nothing_to_do(scene: Scene) -> Printed:
+    scene.write("made")
+    return toy(scene, "true")
+
+
+def bad_configuration(scene: Scene) -> Printed:
+    return scene.snakemake("all", "--config", "data={source: web}")
+
+
+def no_snakefile(scene: Scene) -> Printed:
+    return scene.shell("snakemake", "all")
+
+
+def no_profile(scene: Scene) -> Printed:
+    return scene.shell("snakemake", "--profile", "slurm", "all")
+
+
+SNAKEMAKE = {
+    'WorkflowError in file "FILE", line NUMBER:': bad_configuration,
+    "No rule to produce NAME (if you use input functions make sure that they don't raise unexpected exceptions).": (
+        lambda scene: scene.snakemake("results/figures/fig99.png", "--dry-run")
+    ),
+    "Missing input files for rule NAME:": lambda scene: scene.snakemake(
+        "results/data/dtd/records", "--config", "data={source: archives, archives: nowhere}"
+    ),
+    "Nothing to be done (all requested files are present and up to date).": nothing_to_do,
+    "Directory cannot be locked. ...": locked,
+    "The files below seem to be incomplete. ...": incomplete,
+    "Error in rule NAME:": lambda scene: toy(scene, "false"),
+    "Job NUMBER completed successfully, but some output files are missing. ...": lambda scene: toy(scene, "true"),
+    "No Snakefile found, tried NAMES.": no_snakefile,
+    "profile directory given (NAME), but no profile.yaml (or config.yaml) found. ...": no_profile,
+}
+
+
+# --- SLURM --------------------------------------------------------------------------------------------------
+
+
+def submitted(account: str = "", **answers: str):
+    """Submit a job to SLURM's commands, stubs that answer this."""
+
+    def provoke(scene: Scene) -> Printed:
+        stubs = {"sbatch": "exit 1", **dict.fromkeys(("sacct", "squeue", "scancel", "sinfo", "scontrol"), "true")}
+        for name, body in {**stubs, "sacctmgr": "echo lab", **answers}.items():
+            scene.program(name, body)
+        text = (scene.root / "slurm/config.yaml").read_text().replace("configfile: ", f"configfile: {scene.root}/")
+        edited = text.replace("# slurm_account: my_account", f"slurm_account: {account}") if account else text
+        scene.write("profile/config.yaml", edited)
+        options = ["--retries", "0", "--slurm-init-seconds-before-status-checks", "1", "--show-failed-logs"]
+        path = f"{Path('bin').absolute()}{os.pathsep}{os.environ['PATH']}"
+        return scene.snakemake(STANDINS, "--profile", "profile", *options, path=path)
+
+    return provoke
+
+
+SLURM = {
+    "message: SLURM sbatch failed. The error message was '...'.": submitted(
+        sbatch="echo 'sbatch: error: Invalid qos specification' >&2; exit 1"
+    ),
+    "message: Job submission failed with exception: The given account NAME appears to be invalid. ...": submitted(
+        "physics"
+    ),
+}
+
+
+# --- nasdmrl plan -------------------------------------------------------------------------------------------
+
+
+def plan(scene: Scene, snakefile: str, *options: str) -> Printed:
+    return scene.run("plan", "--config", scene.root / "config/quick.yaml", "--snakefile", snakefile, *options)
+
+
+def everything_done(scene: Scene) -> Printed:
+    scene.write("made")
+    return plan(scene, str(scene.write("toy", 'rule all:\n    input: "made"\n')))
+
+
+def without_snakemake(scene: Scene) -> Printed:
+    path, os.environ["PATH"] = os.environ["PATH"], "/nowhere"
+    try:
+        return plan(scene, str(scene.write("toy", TOY)))
+    finally:
+        os.environ["PATH"] = path
+
+
+def broken_tensorflow(scene: Scene) -> Printed:
+    """A module that comes before the genuine TensorFlow, and cannot be loaded for want of memory."""
+    scene.write("broken/tensorflow.py", "raise MemoryError('not enough')")
+    os.environ["PYTHONPATH"] = str(Path("broken").absolute())
+    try:
+        return scene.call(probe, [], Datasets(Config(), Path("data")), 1, 1, 1)
+    finally:
+        del os.environ["PYTHONPATH"]
+
+
+def profile(content: str | None):
+    """Read a profile with this content."""
+
+    def provoke(scene: Scene) -> Printed:
+        if content is not None:
+            scene.write("profile/config.yaml", content)
+        return scene.run("plan", "--profile", "profile")
+
+    return provoke
+
+
+PLAN = {
+    "FILE: no such file; call plan in the checkout, or name it with --snakefile": lambda scene: plan(scene, "nowhere"),
+    "snakemake: not found; install the package's extra `workflow`, or activate it": without_snakemake,
+    "snakemake's dry run failed:": lambda scene: plan(scene, str(scene.write("toy", "rule all:\n    input: 'x'\n"))),
+    "a measuring process failed (...); try --workers 1": broken_tensorflow,
+    "only NUMBER trainings were measured, NUMBER are needed; give --probe-seconds more": lambda scene: scene.call(
+        fit, []
+    ),
+    "Nothing is to be done; --all forecasts the whole run.": everything_done,
+    "FILE: cannot be read (...); name a profile's folder, as `slurm`": profile(None),
+}
+PROVOCATIONS = SNAKEMAKE | SLURM | PLAN
