@@ -114,3 +114,11 @@ def test_notebooks_are_kept_without_outputs(root):
 def test_stamp_names_single_deviations():
     config = Config.model_validate({"deviations": {"D3": "released", "D1": "paper"}})
     assert provenance(config)["fidelity"] == "paper, D3 released"
+
+
+def test_a_table_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "dqn/dtd/seed1/steps.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match=r"expected a step log METHOD/DATASET/seedSEED/steps.csv \(it has no column"):
+        read_logs([path])

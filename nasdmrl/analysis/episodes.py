@@ -59,9 +59,12 @@ def _read_run(path: Path, kind: str, name: str) -> pd.DataFrame:
 
 def _read_rows(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path)
+        rows = pd.read_csv(path)
     except pd.errors.EmptyDataError:  # a trial shorter than one update
         return pd.DataFrame({"step": []})
+    if not {"step", "episode"} & set(rows):
+        raise ValueError("it has no column `step`")
+    return rows
 
 
 # --- episodes -----------------------------------------------------------------------------------------------

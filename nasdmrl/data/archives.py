@@ -87,7 +87,7 @@ def _omniglot(paths: list[Path]) -> Index:
 def _dtd(paths: list[Path]) -> Index:
     def texture(name: str) -> str | None:
         parts = name.split("/")
-        return parts[2] if len(parts) == 4 and parts[1] == "images" and name.endswith(".jpg") else None
+        return parts[2] if len(parts) == 4 and parts[:2] == ["dtd", "images"] and name.endswith(".jpg") else None
 
     return _by_folder("dtd", paths, texture)
 
