@@ -6,8 +6,7 @@ A layer works in the type of the maps it is given (float32 or bfloat16); its wei
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -63,13 +62,10 @@ class Normalization(tf.Module):
             x=maps, scale=self.scale, offset=self.shift, mean=[], variance=[], epsilon=self._epsilon, is_training=True
         )
         # TensorFlow's kernel divides the variance by n - 1; Keras's layer keeps the one by n.
-        values = tf.cast(tf.math.reduce_prod(tf.shape(maps)[:3]), tf.float32)
-        self._moved(self.mean, mean)
-        self._moved(self.variance, variance * ((values - 1) / values))
+        values = tf.cast(tf.size(maps), tf.float32) / maps.shape[3]
+        self.mean.assign_sub((self.mean - mean) * (1 - self._momentum))
+        self.variance.assign_sub((self.variance - variance * (1 - 1 / values)) * (1 - self._momentum))
         return outputs
-
-    def _moved(self, moving: tf.Variable, batch: Any) -> None:
-        moving.assign(moving * self._momentum + batch * (1 - self._momentum))
 
     def _by_moving(self, maps: Any) -> Any:
         factor = self.scale * tf.math.rsqrt(self.variance + self._epsilon)
@@ -91,9 +87,9 @@ class Pooling(tf.Module):
 
 
 class WindowMax(tf.Module):
-    """Max pooling as a reduction, for XLA, which has no deterministic gradient of TensorFlow's operation.
+    """Max pooling of operations that XLA compiles deterministically, which it does not do to TensorFlow's own.
 
-    Of several equal pixels each gets its share of the gradient, where `Pooling` gives all of it to the first.
+    The gradient goes to the first of a window's largest pixels, as that of `Pooling` does.
     """
 
     def __init__(self, size: int) -> None:
@@ -102,11 +98,12 @@ class WindowMax(tf.Module):
 
     def __call__(self, maps: Any, training: bool) -> Any:
         """The pooled maps; pixels that fill no window are dropped."""
-        size = self._size
-        _, height, width, channels = maps.shape
-        rows, columns = height // size, width // size
-        whole = maps[:, : rows * size, : columns * size]
-        return tf.reduce_max(tf.reshape(whole, (-1, rows, size, columns, size, channels)), axis=(2, 4))
+        size, channels = self._size, maps.shape[3]
+        rows, columns = maps.shape[1] // size, maps.shape[2] // size
+        whole = tf.reshape(maps[:, : rows * size, : columns * size], (-1, rows, size, columns, size, channels))
+        windows = tf.reshape(tf.transpose(whole, (0, 1, 3, 5, 2, 4)), (-1, rows, columns, channels, size * size))
+        first = tf.one_hot(tf.argmax(windows, axis=4), size * size, dtype=maps.dtype)
+        return tf.reduce_sum(windows * first, axis=4)
 
 
 class Dense(tf.Module):
@@ -125,29 +122,14 @@ class Dense(tf.Module):
 def product(features: Any, weights: Any) -> Any:
     """Matrix product of (n, inputs) and (inputs, units).
 
-    Its gradient to the features is a batch product of one: TensorFlow's kernel for that takes half the time of the
-    one for a single product with the transposed weights. Where inputs are many, that is most of a training.
+    It is a batch product of one, for the sake of its gradient to the features: TensorFlow's kernel takes half the time
+    of the one for a single product with transposed weights. Where inputs are many, that is most of a step.
     """
-    return _traced_product(features.dtype)(features, weights)
-
-
-@cache
-def _traced_product(dtype: tf.DType) -> Callable[[Any, Any], Any]:
-    """The product, traced once for all networks: TensorFlow never forgets a trace with a gradient of its own."""
-
-    @tf.custom_gradient
-    def multiply(features: Any, weights: Any) -> Any:
-        def gradients(upstream: Any) -> tuple[Any, Any]:
-            to_features = tf.matmul(upstream[tf.newaxis], weights[tf.newaxis], transpose_b=True)[0]
-            return to_features, tf.matmul(features, upstream, transpose_a=True)
-
-        return tf.matmul(features, weights), gradients
-
-    return tf.function(multiply, input_signature=[tf.TensorSpec([None, None], dtype)] * 2, autograph=False)
+    return tf.squeeze(tf.matmul(tf.expand_dims(features, 0), tf.expand_dims(weights, 0)), 0)
 
 
 class Dropout(tf.Module):
-    """Dropout: the masks follow from the seed and the number of earlier calls in training."""
+    """Dropout: the masks follow from the seed and the number of earlier calls in training (XLA draws other ones)."""
 
     def __init__(self, rate: float, seed: int) -> None:
         super().__init__()
@@ -158,9 +140,19 @@ class Dropout(tf.Module):
         """The features, in training with a share `rate` of them zero and the others scaled up."""
         if not (training and self._rate):
             return features
-        mask = tf.cast(self.seed, tf.int32)
+        chances = tf.random.stateless_uniform(tf.shape(features), tf.cast(self.seed, tf.int32))
         self.seed.assign_add([0, 1])
-        return tf.nn.experimental.stateless_dropout(features, self._rate, mask)
+        return features * tf.cast(tf.cast(chances >= self._rate, tf.float32) / (1 - self._rate), features.dtype)
+
+
+def cross_entropy(logits: Any, labels: Any) -> tuple[Any, Any]:
+    """Mean cross-entropy of the softmax of logits (n, n_classes) with integer labels (n,); its gradient to the logits.
+
+    By the formula: TensorFlow's own takes about seventy operations where they must be deterministic.
+    """
+    count = tf.cast(tf.size(labels), tf.float32)
+    expected, logarithms = tf.one_hot(labels, logits.shape[1]), tf.nn.log_softmax(logits)
+    return -tf.reduce_sum(expected * logarithms) / count, (tf.exp(logarithms) - expected) / count
 
 
 def relu(maps: Any, training: bool) -> Any:

@@ -74,10 +74,14 @@ def _part(layer: Layer, channels: int, filters: int, recipe: Recipe, seed: int) 
     if layer.type == LayerType.CONVOLUTION:
         return _cell(layer.kernel, channels, filters, recipe, seed)
     if layer.type == LayerType.MAX_POOLING:
-        return layers.WindowMax(layer.kernel) if recipe.xla else layers.Pooling("MAX", layer.kernel)
+        return _max_pooling(layer.kernel, recipe)
     if layer.type == LayerType.AVERAGE_POOLING:
         return layers.Pooling("AVG", layer.kernel)
     return MERGES.get(layer.type)
+
+
+def _max_pooling(size: int, recipe: Recipe) -> layers.Pooling | layers.WindowMax:
+    return layers.WindowMax(size) if recipe.xla else layers.Pooling("MAX", size)
 
 
 def _cell(size: int, channels: int, filters: int, recipe: Recipe, seed: int) -> Chain:
@@ -101,15 +105,15 @@ def build_vgg19_cut(input_shape: Shape, n_classes: int, recipe: LongRecipe) -> C
     height, width, channels = input_shape
     first, second, units = recipe.vgg_filters, 2 * recipe.vgg_filters, recipe.dense_units
     seeds = (_seed(recipe, index) for index in itertools.count(1))
-    blocks = [*_vgg_block(channels, first, seeds), *_vgg_block(first, second, seeds), layers.flatten]
-    sizes = [(height // 4) * (width // 4) * second, units, units]
-    dense = [part for size in sizes[:2] for part in (layers.Dense(size, units, next(seeds)), layers.relu)]
-    return Chain(*blocks, *dense, layers.Dense(units, n_classes, next(seeds)))
+    blocks = [*_vgg_block(channels, first, seeds, recipe), *_vgg_block(first, second, seeds, recipe)]
+    sizes = [(height // 4) * (width // 4) * second, units]
+    dense = [part for size in sizes for part in (layers.Dense(size, units, next(seeds)), layers.relu)]
+    return Chain(*blocks, layers.flatten, *dense, layers.Dense(units, n_classes, next(seeds)))
 
 
-def _vgg_block(channels: int, filters: int, seeds: Iterator[int]) -> list[Callable[..., Any]]:
+def _vgg_block(channels: int, filters: int, seeds: Iterator[int], recipe: LongRecipe) -> list[Callable[..., Any]]:
     """Two convolutions of 3 x 3 with padding and ReLU, then max pooling by 2."""
     parts = []
     for inputs in (channels, filters):
         parts += [layers.Convolution(inputs, filters, 3, next(seeds), padding="SAME"), layers.relu]
-    return [*parts, layers.Pooling("MAX", 2)]
+    return [*parts, _max_pooling(2, recipe)]

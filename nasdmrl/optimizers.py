@@ -23,10 +23,11 @@ class FusedAdam:
     def apply(self, gradients: Sequence[Any], rate: Any) -> None:
         """One update of all weights at this learning rate."""
         steps = self._steps.assign_add(1.0)
-        powers = {f"{name}_power": tf.pow(self._constants[name], steps) for name in ("beta1", "beta2")}
+        constants = {name: tf.constant(value) for name, value in self._constants.items()}
+        powers = {f"{name}_power": tf.pow(constants[name], steps) for name in ("beta1", "beta2")}
         for weight, m, v, gradient in zip(self._weights, self._first, self._second, gradients, strict=True):
             tf.raw_ops.ResourceApplyAdam(
-                var=weight.handle, m=m.handle, v=v.handle, grad=gradient, lr=rate, **powers, **self._constants
+                var=weight.handle, m=m.handle, v=v.handle, grad=gradient, lr=rate, **powers, **constants
             )
 
 

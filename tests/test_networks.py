@@ -89,13 +89,6 @@ def test_random_networks_compute_what_keras_layers_compute():
         built += 1
 
 
-def test_max_pooling_for_xla_is_max_pooling():
-    image = np.random.RandomState(6).rand(7, 7, 3).astype(np.float32)
-    for size in (2, 3):
-        pooled = build(parse(f"max{size}"), (7, 7, 3), 4, SMALL.model_copy(update={"xla": True})).features(image[None])
-        np.testing.assert_array_equal(pooled[0], pool(image, size))
-
-
 def test_cell_is_relu_convolution_normalisation():
     """By NumPy: a 1 x 1 convolution is a product of channels; its normalisation here multiplies by 2 and adds 1."""
     model = build(parse("conv1"), (2, 2, 3), 4, SMALL)

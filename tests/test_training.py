@@ -50,7 +50,8 @@ def test_an_epoch_is_keras_fit(recipe, frozen):
     """
     data = stripes(50)
     plain = recipe.model_copy(update={"dropout": 0.0, "frozen_norm": frozen, "seed": 5})
-    ours, theirs = (module.build(parse("conv3 max2"), data.shape, 3, plain) for module in (networks, keras_networks))
+    network = parse("conv3 max2 conv1@0 avg2 concat@4,2 conv3")
+    ours, theirs = (module.build(network, data.shape, 3, plain) for module in (networks, keras_networks))
     keras_reference.copy(ours, theirs)
     order = np.random.RandomState(5).permutation(data.split(0.67, 32)[0])
     assert len(order) % plain.batch_size != 0
@@ -58,11 +59,11 @@ def test_an_epoch_is_keras_fit(recipe, frozen):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     theirs.compile(keras.optimizers.Adam(0.01, 0.9, 0.999, 1e-7), loss)
     theirs.fit(data.images[order] / np.float32(255), data.labels[order], plain.batch_size, shuffle=False, verbose=0)
-    drifting = set() if frozen else {"convolution 0 bias", "norm 0 mean"}
+    drifting = set() if frozen else {name for i in range(3) for name in (f"convolution {i} bias", f"norm {i} mean")}
     first, second = keras_reference.ours(ours), keras_reference.theirs(theirs)
     for name in first.keys() - drifting:
         np.testing.assert_allclose(first[name].numpy(), second[name].numpy(), rtol=2e-3, atol=2e-4, err_msg=name)
-    assert len(first) == 10
+    assert len(first) == 3 * 6 + 2 * 2
 
 
 def test_it_learns_and_scores_as_numpy_does(data, recipe):
@@ -89,7 +90,6 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import stripes
 from nasdmrl.sections import Recipe
-from nasdmrl.store import evaluation_key
 from nasdmrl.nsc import parse
 from nasdmrl.training import train_and_score
 recipe = Recipe.model_validate_json(sys.argv[2])
@@ -128,16 +128,31 @@ def test_frozen_norm_keeps_its_statistics(data, recipe):
         assert same == [frozen, frozen, False]
 
 
-@pytest.mark.parametrize("change", [{"precision": "bfloat16"}, {"xla": True}])
-def test_other_arithmetic_learns_too_and_is_another_key(data, recipe, change):
-    network = parse("conv3 max2")
-    changed = recipe.model_copy(update={"epochs": 15, **change})
+def test_bias_before_normalisation_by_the_batch_stays_zero(data, recipe):
+    # The batch's mean takes away what a bias adds, so its gradient is zero; with frozen statistics it learns.
+    for frozen in (False, True):
+        used = recipe.model_copy(update={"frozen_norm": frozen})
+        model = build(parse("conv3 max2"), data.shape, 3, used)
+        Training(model, data, used).epoch()
+        assert np.all(keras_reference.ours(model)["convolution 0 bias"].numpy() == 0) != frozen
+
+
+@pytest.mark.parametrize(("change", "tolerance"), [({"precision": "bfloat16"}, 0.02), ({"xla": True}, 1e-4)])
+def test_bfloat16_and_xla_learn_the_same(data, recipe, change, tolerance):
+    # Without dropout, of which XLA draws other masks.
+    network, exact = parse("conv3 max2 avg2"), recipe.model_copy(update={"dropout": 0.0})
+    recipes = [exact, exact.model_copy(update=change)]
+    losses = [Training(build(network, data.shape, 3, used), data, used).epoch() for used in recipes]
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=tolerance)
+    changed = recipe.model_copy(update={**change, "epochs": 15})
     outcome = train_and_score(network, data, changed)
-    assert outcome.status == "ok"
-    assert outcome.accuracy > 0.8  # chance is 1/3
-    assert evaluation_key("f", network, changed) != evaluation_key(
-        "f", network, recipe.model_copy(update={"epochs": 15})
-    )
+    assert (outcome.status, outcome.accuracy > 0.8) == ("ok", True)  # chance is 1/3
+
+
+def test_precision_and_xla_are_part_of_the_key():
+    recipes = [Recipe(), Recipe(precision="bfloat16"), Recipe(xla=True)]
+    assert len({evaluation_key("images", parse("conv3"), one) for one in recipes}) == 3
 
 
 def test_divergence_is_caught(data, recipe):
