@@ -2,10 +2,7 @@
 
 import sys
 import time
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+from typing import Any
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -47,7 +44,18 @@ class Progress:
         print(f"{self.title}: {self.done}/{self.total}, {times} {note}".rstrip(), file=sys.stderr, flush=True)
 
 
-def _bar(title: str, total: int, done: int) -> RichProgress:
+def _bar(title: str, total: int, done: int) -> Any:
+    # Slow to import, and not needed where the output is a file.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     times = (
         TimeElapsedColumn(),
@@ -55,7 +63,7 @@ def _bar(title: str, total: int, done: int) -> RichProgress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    bar = RichProgress(*columns, *times, console=Console(stderr=True))
+    bar = Progress(*columns, *times, console=Console(stderr=True))
     bar.add_task(title, total=total, completed=done, note="")
     bar.start()
     return bar

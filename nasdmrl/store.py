@@ -102,8 +102,8 @@ class EvaluationStore:
             content = file.read()
         whole = content.rfind(b"\n") + 1
         self._read_to[segment.name] = start + whole
-        for line in content[:whole].splitlines():
-            self._take(segment, line)
+        for value in _values(segment, content[:whole].split(b"\n")[:-1]):
+            self._take(segment, value)
 
     def _keep_earliest(self, record: Record) -> None:
         """Of several records of a key, the earliest counts, in whatever order the segments are read."""
@@ -111,12 +111,33 @@ class EvaluationStore:
         if known is None or record.get("time", "") < known.get("time", ""):
             self._records[record["key"]] = record
 
-    def _take(self, segment: Path, line: bytes) -> None:
+    def _take(self, segment: Path, value: Any) -> None:
         try:
-            record = json.loads(line)
-            if "values" in record:
-                self.recipes[record["recipe"]] = record["values"]
+            if "values" in value:
+                self.recipes[value["recipe"]] = value["values"]
             else:
-                self._keep_earliest(record)
-        except (ValueError, KeyError, TypeError):
-            print(f"{segment}: skipped a damaged line; its evaluation will be made again", file=sys.stderr)
+                self._keep_earliest(value)
+        except (KeyError, TypeError):
+            _tell_damaged(segment)
+
+
+def _values(segment: Path, lines: list[bytes]) -> Iterator[Any]:
+    """What the lines hold; of damaged ones, nothing but a message."""
+    try:
+        # As one list, lines are read in half the time.
+        values = json.loads("[" + b"\n,".join(lines).decode() + "]")
+    except ValueError:
+        values = []
+    yield from values if len(values) == len(lines) else _one_by_one(segment, lines)
+
+
+def _one_by_one(segment: Path, lines: list[bytes]) -> Iterator[Any]:
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            _tell_damaged(segment)
+
+
+def _tell_damaged(segment: Path) -> None:
+    print(f"{segment}: skipped a damaged line; its evaluation will be made again", file=sys.stderr)

@@ -136,6 +136,40 @@ def test_decoding_is_the_same_every_time_and_has_a_fingerprint(standins, tmp_pat
     assert other["fingerprint"] != cards[0]["fingerprint"]
 
 
+@pytest.mark.parametrize("dataset", ["omniglot", "cu_birds"])  # encoded anew, and kept as they are
+def test_records_are_the_same_for_any_number_of_threads(dataset, standins, tmp_path):
+    for threads in (1, 3):
+        convert(dataset, standins, tmp_path / str(threads), False, threads)
+    names = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert len(names) == CLASSES + 1
+    assert all((tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes() for name in names)
+
+
+def unshared_bytes():
+    """Of this process's memory, what is backed by no file."""
+    with open("/proc/self/smaps_rollup") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Anonymous:"))
+
+
+def test_jobs_on_one_machine_share_the_images(standins, tmp_path):
+    convert("dtd", standins, tmp_path / "records", False)
+    decode(tmp_path / "records", tmp_path / "images", Data(image_size=160))
+    data = load(tmp_path / "images")
+    before = unshared_bytes()
+    images, labels = data.resident
+    assert unshared_bytes() - before < data.images.nbytes / 4
+    assert np.array_equal(tf.gather(images, [3, 500]), data.images[[3, 500]])
+    assert np.array_equal(labels, data.labels)
+
+
+def test_images_of_a_file_cannot_be_changed_through_what_was_loaded(standins, tmp_path):
+    convert("dtd", standins, tmp_path / "records", False)
+    decode(tmp_path / "records", tmp_path / "images", Data(image_size=16, classes=2))
+    before = (tmp_path / "images/images.npy").read_bytes()
+    load(tmp_path / "images").images[:] = 0
+    assert (tmp_path / "images/images.npy").read_bytes() == before
+
+
 def test_limits_are_stratified_and_seeded():
     chosen = choose([10, 4, 10, 10], Data(classes=3, images_per_class=5))
     assert len(chosen) == 3

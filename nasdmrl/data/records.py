@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
@@ -28,8 +29,8 @@ BANNER_PIXELS = 20
 # FGVC-Aircraft's photographs are several hundred pixels high and end in a copyright banner of 20 pixels. Copies
 # below this height were scaled down, their banner with them or cut before, so nothing is cut from them.
 BANNER_MIN_HEIGHT = 200
-# Images of a thread that are read ahead: enough to keep it busy, few enough to stay small in memory.
-READ_AHEAD = 8
+# Images that a thread gets at once: many small ones cost little to hand over, few large ones little memory.
+CHUNK = 16
 
 
 def convert(
@@ -102,15 +103,19 @@ def _write_records(index: Index, folder: Path, threads: int) -> None:
 
 def _jpegs(index: Index, threads: int) -> Iterator[tuple[int, bytes]]:
     """Yield label and JPEG of each image in the archive's order; the threads decode, which needs no GIL."""
+    images = index.images()
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque = deque()
-        for name, label, content in index.images():
-            waiting.append((label, pool.submit(jpeg, index.dataset, name, content)))
-            if len(waiting) > threads * READ_AHEAD:
-                label, image = waiting.popleft()
-                yield label, image.result()
-        for label, image in waiting:
-            yield label, image.result()
+        while chunk := list(islice(images, CHUNK)):
+            waiting.append(pool.submit(_chunk_of_jpegs, index.dataset, chunk))
+            if len(waiting) > 2 * threads:
+                yield from waiting.popleft().result()
+        for done in waiting:
+            yield from done.result()
+
+
+def _chunk_of_jpegs(dataset: str, chunk: list[tuple[str, int, bytes]]) -> list[tuple[int, bytes]]:
+    return [(label, jpeg(dataset, name, content)) for name, label, content in chunk]
 
 
 def jpeg(dataset: str, name: str, content: bytes) -> bytes:

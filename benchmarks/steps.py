@@ -1,0 +1,106 @@
+"""Steps whose evaluation is known: what a search that was killed races through when it starts again."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.table import Row, seconds
+from nasdmrl.agents.factory import make_agent
+from nasdmrl.agents.policy_files import Spaces
+from nasdmrl.config import Config
+from nasdmrl.data.images import ImageData
+from nasdmrl.env import NASEnv
+from nasdmrl.evaluation import Evaluator
+from nasdmrl.runtime import start_tensorflow
+from nasdmrl.search import interact
+from nasdmrl.sections import Recipe
+
+WINDOW, CHUNK = 1000, 50
+# The steps before which a window ends. The first window is left out: graphs are traced in it, and DQN does not learn.
+MARKS = {
+    "random_search": (2_000, 10_000, 50_000),
+    "meta_a2c": (2_000, 5_000, 20_000),
+    "dqn": (2_000, 5_000, 20_000),
+}
+TARGETS = {"random_search": 0.2, "meta_a2c": 2.0, "dqn": 2.0}
+# Last window by first. DQN's exploration falls, so that more and more of its steps ask the network.
+FLAT = {"random_search": 1.25, "meta_a2c": 1.25, "dqn": 1.5}
+PLAIN = {
+    "random_search": "the table is a CSV file, read at each step",
+    "meta_a2c": "no graph, each operation alone",
+    "dqn": "no graph, each operation alone",
+}
+EAGER_STEPS = 200
+
+
+class Everything:
+    """A store that has every evaluation."""
+
+    def get(self, key: str) -> dict:
+        return {"accuracy": 0.5, "status": "ok", "training_seconds": 1.0, "parameters": 1000, "flops": 1000}
+
+
+def search(method: str, steps: int) -> Iterator[dict]:
+    pixels = np.zeros((3, 84, 84, 3), np.uint8)
+    data = ImageData("noise", pixels, np.zeros(3, np.int32), 3, "noise")
+    env = NASEnv(Evaluator(data, Recipe(), Everything()))
+    return interact(make_agent(method, Spaces.of(env), 1, steps, Config()), env, steps)
+
+
+def rows() -> Iterator[Row]:
+    start_tensorflow(threads=1)
+    plain = {"random_search": table_lookup(), "meta_a2c": eager("meta_a2c"), "dqn": eager("dqn")}
+    for method, marks in MARKS.items():
+        spent = windows(method)
+        way = f"plain: {PLAIN[method]}"
+        yield Row(f"looked-up step, {method}", max(spent), "ms of a core", TARGETS[method], plain[method], way)
+        note = ", ".join(f"{each:.3f} ms before step {mark:,}" for each, mark in zip(spent, marks, strict=True))
+        yield Row(f"last by first window, {method}", spent[-1] / spent[0], "x", FLAT[method], note=note)
+
+
+def windows(method: str) -> list[float]:
+    """Milliseconds of a core that a step takes in the window before each mark."""
+    steps, done, spent = search(method, MARKS[method][-1]), 0, []
+    for mark in MARKS[method]:
+        skipped = mark - WINDOW - done
+        spent.append(median(islice(chunks(steps), skipped // CHUNK, (mark - done) // CHUNK)))
+        done = mark
+    return spent
+
+
+def chunks(steps: Iterator[dict]) -> Iterator[float]:
+    """Milliseconds of a core a step, of one chunk of steps after the other."""
+    while True:
+        start = time.process_time()
+        for _ in islice(steps, CHUNK):
+            pass
+        yield 1000 * (time.process_time() - start) / CHUNK
+
+
+def table_lookup(networks: int = 5_000) -> float:
+    """Milliseconds to look one network up in a CSV file that is read for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "evaluations.csv"
+        pd.DataFrame({"network": [f"n{i}" for i in range(networks)], "accuracy": 0.5}).to_csv(path)
+        return 1000 * seconds(lambda: [pd.read_csv(path).query("network == 'n7'") for _ in range(20)]) / 20
+
+
+def eager(method: str) -> float:
+    """Milliseconds a step of a learner whose functions are not compiled; of DQN once it learns."""
+    import tensorflow as tf
+
+    first = Config().dqn.learning_starts if method == "dqn" else 0
+    tf.config.run_functions_eagerly(True)
+    steps = islice(search(method, 2 * WINDOW), first, first + EAGER_STEPS)
+    next(steps)
+    start = time.process_time()
+    for _ in steps:
+        pass
+    tf.config.run_functions_eagerly(False)
+    return 1000 * (time.process_time() - start) / (EAGER_STEPS - 1)
