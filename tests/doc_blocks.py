@@ -37,7 +37,8 @@ def blocks(root):
     ]
 
 
-LINKED = ("config", "docs", "envs", "workflow", "requirements.lock", "pyproject.toml", "CITATION.cff", "LICENSE")
+LINKED = ("config", "docs", "envs", "examples", "workflow")
+LINKED += ("requirements.lock", "pyproject.toml", "CITATION.cff", "LICENSE")
 
 
 def run_documented(root, folder):
@@ -48,10 +49,9 @@ def run_documented(root, folder):
         if block.mark == "run" and block.language == "python":
             _succeeds([sys.executable, "-c", block.text], folder, block)
         elif block.mark in ("run", "dry run"):
-            dry = " --dry-run --quiet" if block.mark == "dry run" else ""
             for command in block.commands:
-                words = command.split(" ", 2)
-                _succeeds(["bash", "-c", " ".join(words[:2]) + dry + " " + " ".join(words[2:])], folder, block)
+                planned = command.replace("snakemake ", "snakemake --dry-run ") if block.mark == "dry run" else command
+                _succeeds(["bash", "-c", planned], folder, block)
 
 
 def _succeeds(command, folder, block):

@@ -100,7 +100,8 @@ class Scene:
 
     def shell(self, *command: Any, path: str | None = None) -> Printed:
         """Run a program; `path` replaces the PATH."""
-        environment = {**os.environ, **({"PATH": path} if path else {})}
+        inherited = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS")}
+        environment = {**inherited, **({"PATH": path} if path else {})}
         words = [str(word) for word in command]
         done = subprocess.run(words, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
         return Printed(done.stdout + done.stderr, done.returncode)
