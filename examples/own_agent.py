@@ -14,6 +14,7 @@ from nasdmrl.analysis.exhibits import save_curves
 from nasdmrl.config import Config, load
 from nasdmrl.data.images import load as load_images
 from nasdmrl.env import NASEnv
+from nasdmrl.errors import NasdmrlError
 from nasdmrl.evaluation import Evaluator
 from nasdmrl.runtime import start_tensorflow
 from nasdmrl.search import Noted, TrialOver, step_log
@@ -22,13 +23,14 @@ from nasdmrl.store import EvaluationStore
 
 def search(agent: type, dataset: str, steps: int, results: Path, settings: Config, seed: int = 1024) -> Path:
     """Let the agent learn for so many steps of our environment; its step log lies beside the paper's methods'."""
-    log = results / "exp1" / agent.__name__.lower() / dataset / f"seed{seed}" / "steps.csv"
+    name = f"own_{agent.__name__.lower()}"  # so that a DQN does not replace the log of the paper's
+    log = results / "exp1" / name / dataset / f"seed{seed}" / "steps.csv"
     data = load_images(results / "data" / dataset / "images")
     evaluator = Evaluator(data, settings.recipe(), EvaluationStore(results / "store"), settings.environment)
     with step_log(log, steps, f"{agent.__name__} on {dataset}") as note:
-        env = Noted(NASEnv(evaluator), steps, note)
+        env = NASEnv(evaluator, "chain", settings.environment.max_layers, settings.max_actions())
         with suppress(TrialOver):  # libraries round the number of steps up
-            agent("MlpPolicy", env, seed=seed).learn(steps)
+            agent("MlpPolicy", Noted(env, steps, note), seed=seed).learn(steps)
     return log
 
 
@@ -41,11 +43,17 @@ def draw(dataset: str, results: Path, settings: Config) -> list[Path]:
 def main(name: str, dataset: str, steps: int = 50, results: Path = Path("results")) -> None:
     """Search and draw with the configuration of the results."""
     module, _, cls = name.rpartition(".")
-    settings = load(results / "config.json")
+    agent, settings = getattr(import_module(module), cls), load(results / "config.json")
     start_tensorflow(settings.resources.search_threads)
-    print(search(getattr(import_module(module), cls), dataset, int(steps), results, settings))
+    for seed in settings.seeds:
+        print(search(agent, dataset, int(steps), results, settings, seed))
     print(*(f"{path}.png" for path in draw(dataset, results, settings)), sep="\n")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    try:
+        main(*sys.argv[1:])
+    except (NasdmrlError, ImportError, AttributeError) as error:
+        sys.exit(f"Error: {error}")

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import yaml
 
-from nasdmrl.config import load
+from nasdmrl.config import from_dict
 from nasdmrl.data.folders import class_folders
 from nasdmrl.errors import NasdmrlError
+from nasdmrl.files import write_text
 
 
 def write_config(folder: Path, name: str, base: Path, output: Path) -> Path:
@@ -23,8 +24,8 @@ def write_config(folder: Path, name: str, base: Path, output: Path) -> Path:
     class_folders(name, folder)
     values = yaml.safe_load(base.read_text(encoding="utf-8"))
     values["data"] = {**values.get("data", {}), "own": {name: str(folder.resolve())}}
-    output.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-    load(output)
+    from_dict(values, str(output))
+    write_text(output, yaml.safe_dump(values, sort_keys=False))
     return output
 
 

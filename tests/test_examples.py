@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,10 +14,18 @@ import pytest
 from conftest import save, stripes
 from golden import write_golden
 from PIL import Image
+from test_env import table
 
+from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.analysis.claims import claims_table
+from nasdmrl.analysis.tables import read_table
 from nasdmrl.config import load
+from nasdmrl.data.archives import open_index
+from nasdmrl.env import NASEnv
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import write_json
+from nasdmrl.provenance import provenance
+from nasdmrl.search import Noted, TrialOver, interact
 
 EXAMPLES = ("own_dataset", "own_agent", "own_claim")
 TINY = [
@@ -57,7 +66,8 @@ def class_folders(folder, classes=3, images=6):
         ("My Pets", None, "expected lower-case letters, digits and `_`"),
         ("pets", "class", "1 class folders, at least 2 are needed"),
         ("pets", "image", "2 images, a class of pets needs at least 3"),
-        ("pets", "link", "is a link that leaves"),
+        ("pets", "link", "class9: is a link that leaves"),
+        ("pets", "hidden", "1 class folders, at least 2 are needed"),
         ("pets", "folder", "no such folder; data.own.pets must name a folder"),
     ],
 )
@@ -65,9 +75,29 @@ def test_a_dataset_that_will_not_do_is_refused(example, root, tmp_path, name, sp
     folder = class_folders(tmp_path / "pets", classes=1 if spoil == "class" else 2, images=2 if spoil == "image" else 3)
     if spoil == "link":
         (folder / "class9").symlink_to(class_folders(tmp_path / "elsewhere") / "class0")
+    if spoil == "hidden":
+        (folder / "class1").rename(folder / ".class1")
     place = tmp_path / "missing" if spoil == "folder" else folder
     with pytest.raises(NasdmrlError, match=message):
         example("own_dataset").write_config(place, name, root / "config/quick.yaml", tmp_path / "own.yaml")
+    assert not (tmp_path / "own.yaml").exists()
+
+
+def test_links_of_images_are_not_followed_out_of_the_folder(tmp_path):
+    folder = class_folders(tmp_path / "pets", images=3)
+    (folder / "class0/same.png").symlink_to(folder / "class1/0.png")  # within it, a link is an image
+    (folder / "class0/notes.txt").write_text("no image")
+    assert open_index("pets", folder).images_per_class() == [4, 3, 3]
+    contents = {name: content for name, _, content in open_index("pets", folder).images()}
+    assert contents["class0/same.png"] == (folder / "class1/0.png").read_bytes()
+    outside = class_folders(tmp_path / "outside") / "class0/0.png"
+    (folder / "class2/other.png").symlink_to(outside)
+    with pytest.raises(NasdmrlError, match=r"other\.png: is a link that leaves"):
+        open_index("pets", folder)
+    (folder / "class2/other.png").unlink()
+    (folder / "class2/other.png").symlink_to(folder / "class2/nothing.png")
+    with pytest.raises(NasdmrlError, match=r"other\.png: cannot be read"):
+        list(open_index("pets", folder).images())
 
 
 def snakemake(root, folder, *arguments, config):
@@ -100,9 +130,32 @@ def test_own_dataset(example, root, tmp_path):
     assert (best["dataset"], best["n_classes"]) == ("pets", 3)
     assert (tmp_path / wanted[1]).stat().st_size > 1000
     assert "Nothing to be done" in snakemake(root, tmp_path, "-n", *wanted, config=config).stdout
+    Image.new("RGB", (20, 20)).save(tmp_path / "images/class0/new.png")
+    assert "Convert pets to TFRecords" in snakemake(root, tmp_path, "-n", *wanted, config=config).stdout
     # The paper's datasets do not notice it, there or gone.
     paper = "results/exp1/meta_a2c/dtd/seed1024/steps.csv"
     assert "Nothing to be done" in snakemake(root, tmp_path, "-n", paper, config=tmp_path / "small.yaml").stdout
+
+
+def commands(root, folder, config):
+    """What a run from nothing would call, every parameter in it, by the log of each job."""
+    result = snakemake(root, folder, "-n", "all", "--printshellcmds", config=config)
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = re.sub(r"\S+/source-cache/\S+", "NOTEBOOK", result.stdout)  # its place changes from run to run
+    return {re.search(r"results/logs/(\S+)\.log", line)[1]: line for line in text.splitlines() if "nasdmrl " in line}
+
+
+def test_own_dataset_changes_no_job_of_the_papers(example, root, tmp_path):
+    config = configured(example, root, tmp_path, class_folders(tmp_path / "images"))
+    without, with_own = (commands(root, tmp_path, place) for place in (tmp_path / "small.yaml", config))
+    assert len(without) > 60
+    searches = [f"{place}/pets/seed1024" for place in ("exp2/meta_a2c", "exp2/random_search", "appendix_a/meta_a2c")]
+    new = {"convert/pets", "decode/pets", "own_curves/pets", "exp2/best/pets/best1", *searches}
+    assert with_own.keys() - without.keys() == new
+    # What has one row, box or section more. The claims and the figures of Exp. 2 stay the paper's.
+    tables = {"table5", "table8", "table9", "exp2/summary", "appendix_a/summary"}
+    changed = {log for log, command in without.items() if with_own[log] != command}
+    assert changed == {*tables, "figures_appendix_a", "report"}
 
 
 def test_a_folder_of_genuine_images_is_searched(tmp_path, real_archives):
@@ -152,15 +205,40 @@ class Tabular:
             place += 1
 
 
+class Scripted:
+    """What random search does, with the loop in the agent's hands."""
+
+    def __init__(self, env, seed):
+        self.env, self._random = env, np.random.RandomState(seed)
+
+    def learn(self):
+        while True:
+            self.env.reset()
+            self.env.reset()  # some libraries do it twice
+            ended = False
+            while not ended:
+                *_, ended, _, _ = self.env.step(np.int64(self._random.randint(8)))
+
+
+def test_rows_are_those_of_our_own_loop():
+    rows = []
+    with pytest.raises(TrialOver):
+        Scripted(Noted(NASEnv(table), 60, rows.append), 3).learn()
+    ours = list(interact(RandomSearch(8, 3), NASEnv(table), 60))
+    assert [{**row, "spent_seconds": 0} for row in rows] == [{**row, "spent_seconds": 0} for row in ours]
+
+
 def check_own_agent(example, tmp_path, agent):
     results = tmp_path / "results"
     save(stripes(60), results / "data/dtd/images")
-    write_json(results / "config.json", {"scale": "test", "early_stop": {"epochs": 1, "filters": 2, "dense_units": 8}})
+    small = {"early_stop": {"epochs": 1, "filters": 2, "dense_units": 8}, "environment": {"max_actions": 4}}
+    write_json(results / "config.json", {"scale": "test", **small})
     settings = load(results / "config.json")
     log = example("own_agent").search(agent, "dtd", 25, results, settings)
     steps = pd.read_csv(log)
-    assert log == results / f"exp1/{agent.__name__.lower()}/dtd/seed1024/steps.csv"
+    assert log == results / f"exp1/own_{agent.__name__.lower()}/dtd/seed1024/steps.csv"
     assert list(steps["step"]) == list(range(1, 26))
+    assert steps["episode_step"].max() == 4
     assert list(steps["episode"].diff().fillna(0)) == [0, *steps["episode_end"].iloc[:-1]]
     assert steps["reward"].max() > 0
     write_golden(results)  # logs of the paper's methods
@@ -177,15 +255,46 @@ def test_own_agent_of_stable_baselines(example, tmp_path):
     check_own_agent(example, tmp_path, pytest.importorskip("stable_baselines3").A2C)
 
 
-def test_own_claim(example, tmp_path):
-    """On drawn logs DQN is far above random search, by construction (tests/golden.py); exchanged, it is far below."""
-    write_golden(tmp_path, steps=1500)
+def write_rewards(results, method, rewards):
+    """A step log on dtd of as many episodes of one step."""
+    log = results / f"exp1/{method}/dtd/seed1024/steps.csv"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    number = range(1, len(rewards) + 1)
+    pd.DataFrame({"step": number, "episode": number, "reward": rewards}).to_csv(log, index=False)
+    return log
+
+
+@pytest.mark.parametrize(
+    ("difference", "episodes", "verdict", "word"),
+    [
+        (0.05, 60, "reproduced", "5.00 percentage points, 95 % interval"),
+        (-0.005, 60, "reproduced", "-0.50 percentage points, 95 % interval"),  # half a point worse does not matter
+        (-0.05, 60, "not reproduced", "-5.00 percentage points, 95 % interval"),
+        (-0.01, 60, "undecided", "-1.00 percentage points, 95 % interval"),
+        (0.05, 8, "undecided", "too few values for an interval"),
+    ],
+)
+def test_own_claim(example, tmp_path, difference, episodes, verdict, word):
+    """Rewards that go up and down by 0.01 around two means; random search goes on for longer, which does not count."""
     write_json(tmp_path / "config.json", {"scale": "test", "plots": {"bin_episodes": 5}})
+    rewards = 0.5 + np.resize([0.01, -0.01], episodes)
+    write_rewards(tmp_path, "dqn", rewards + difference)
+    write_rewards(tmp_path, "random_search", [*rewards, *[0.9] * 40])
     row = example("own_claim").judged(tmp_path).iloc[0]
-    assert (row["claim"], row["verdict"]) == ("M1", "reproduced")
-    logs = [tmp_path / f"exp1/{method}/dtd/seed1024/steps.csv" for method in ("dqn", "random_search")]
-    first, second = (log.read_text() for log in logs)
-    logs[0].write_text(second), logs[1].write_text(first)
-    assert example("own_claim").judged(tmp_path).iloc[0]["verdict"] == "not reproduced"
-    logs[0].unlink()
+    assert (row["claim"], row["verdict"]) == ("M1", verdict)
+    assert word in row["measured"]
+    assert "decide the paper's claim" in row["caveat"]
+
+
+def test_own_claim_is_kept_once_beside_others(example, tmp_path):
+    write_json(tmp_path / "config.json", {"scale": "test"})
+    write_rewards(tmp_path, "dqn", [0.5])
     assert example("own_claim").judged(tmp_path).iloc[0]["verdict"] == "not run"
+    kept = tmp_path / "own_claims.csv"
+    kept.write_text(kept.read_text().replace("\nM1,", "\nM0,"))
+    write_rewards(tmp_path, "random_search", [0.5])
+    for _ in range(2):
+        example("own_claim").judged(tmp_path)
+    table = read_table(kept)
+    assert list(zip(table["claim"], table["verdict"], strict=True)) == [("M0", "not run"), ("M1", "undecided")]
+    assert list(table) == list(claims_table(tmp_path, 5, provenance(load(tmp_path / "config.json"))))

@@ -167,7 +167,7 @@ def _told(what: str, estimate: Estimate, unit: str) -> str:
     return f"{what}: {estimate.value:z.2f} {unit}, 95 % interval {estimate.low:z.2f} to {estimate.high:z.2f}"
 
 
-def _reward_parts(
+def reward_parts(
     inputs: Inputs, experiment: str, dataset: str, methods: tuple[str, str], decide: Decide, first_bin: bool = False
 ) -> list[Part]:
     """Best reward of an episode, first method minus second, over the steps that all their runs have taken.
@@ -192,13 +192,13 @@ def _reward_parts(
 
 def c1(inputs: Inputs) -> list[Part]:
     """Deep meta-RL minus DQN on omniglot."""
-    return _reward_parts(inputs, "exp1", "omniglot", ("meta_a2c", "dqn"), below)
+    return reward_parts(inputs, "exp1", "omniglot", ("meta_a2c", "dqn"), below)
 
 
 def c2(inputs: Inputs) -> list[Part]:
     """Deep meta-RL minus DQN and minus random search, at first and in all, on vgg_flower and dtd."""
     pairs = [(dataset, rival) for dataset in ("vgg_flower", "dtd") for rival in ("dqn", "random_search")]
-    compared = (_reward_parts(inputs, "exp1", name, ("meta_a2c", rival), above, True) for name, rival in pairs)
+    compared = (reward_parts(inputs, "exp1", name, ("meta_a2c", rival), above, True) for name, rival in pairs)
     return list(chain.from_iterable(compared))
 
 
@@ -227,7 +227,7 @@ def c4(inputs: Inputs) -> list[Part]:
     """The fixed policy minus random search, at first and in all; and its second half minus its first."""
     parts = []
     for dataset in with_role("evaluation"):
-        parts += _reward_parts(inputs, "exp2", dataset, ("meta_a2c", "random_search"), above, first_bin=True)
+        parts += reward_parts(inputs, "exp2", dataset, ("meta_a2c", "random_search"), above, first_bin=True)
         rewards = _by_seed(episodes(_steps(inputs, "exp2", "meta_a2c", dataset)), "best_reward")
         gain = _difference(_piece(rewards, 2, 1), _piece(rewards, 2, 0), inputs.bin_episodes, paired=True)
         what = f"best reward of an episode of the fixed policy on {name_of(dataset)}"
@@ -281,7 +281,7 @@ def _long_part(inputs: Inputs, dataset: str, *networks: str) -> Part:
 
 def c7(inputs: Inputs) -> list[Part]:
     """Best reward with sigma 0.1 minus 0.0; share of multi-branch networks, and its change, with each sigma."""
-    parts = _reward_parts(inputs, "exp3", "omniglot", SIGMAS[::-1], around_zero)
+    parts = reward_parts(inputs, "exp3", "omniglot", SIGMAS[::-1], around_zero)
     for sigma in SIGMAS:
         made = _multi_branch(_steps(inputs, "exp3", sigma, "omniglot"))
         share, fall = series_mean(list(made.values())), _difference(_piece(made, 2, 1), _piece(made, 2, 0), paired=True)
