@@ -1,6 +1,5 @@
 """Memory: of many evaluations in one process, of the images of several jobs on a node, of the heaviest network."""
 
-import gc
 import itertools
 import resource
 import subprocess
@@ -57,24 +56,33 @@ def rows() -> Iterator[Row]:
     yield from many_evaluations()
     yield from images_of_two_jobs()
     for name, text in HEAVY.items():
-        peak = float(of_process("peak", text)[0])
-        yield Row(f"peak of an evaluation of {name} at 84 pixels, paper recipe", peak, "MB", JOB_MEMORY)
+        (most,) = of_process("peak", text)
+        yield Row(f"peak of an evaluation of {name} at 84 pixels, paper recipe", most, "MB", JOB_MEMORY)
 
 
-def of_process(function: str, *arguments: Any, count: int = 1) -> list[str]:
-    """What this module's function prints in `count` processes that run at the same time; each waits for all."""
-    call = f"import benchmarks.memory as m; m.{function}{arguments!r}"
-    command = [sys.executable, "-c", call]
-    jobs = [subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-3, text=True) for _ in range(count)]
+def of_process(function: str, *arguments: Any, count: int = 1) -> list[float]:
+    """What this module's function measures in `count` processes; each begins to measure, and ends, with the others."""
+    call = f"import benchmarks.memory as m; m.measured(m.{function}, *{arguments!r})"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    jobs = [subprocess.Popen([sys.executable, "-c", call], **pipes) for _ in range(count)]
+    if not all(job.stdout.readline() for job in jobs):
+        raise RuntimeError(f"{function}{arguments} failed; call it by itself to see why")
     for job in jobs:
-        job.stdout.readline()
-    return [job.communicate("go\n")[0] for job in jobs]
+        print("go", file=job.stdin, flush=True)
+    found = [float(job.stdout.readline()) for job in jobs]
+    for job in jobs:
+        job.communicate()
+    return found
 
 
-def ready() -> None:
-    """This process is where it shall be measured; goes on when all are."""
+def measured(function: Callable[..., Callable[[], float]], *arguments: Any) -> None:
+    """The other side of `of_process`. The function does its work, and returns a function that measures."""
+    start_tensorflow(threads=1)
+    measure = function(*arguments)
     print("ready", flush=True)
     sys.stdin.readline()
+    print(measure(), flush=True)
+    sys.stdin.read()
 
 
 # --- many evaluations ---------------------------------------------------------------------------------------
@@ -86,7 +94,7 @@ def many_evaluations() -> Iterator[Row]:
     data = noise(150, 16, 8)
     sizes = after_each(lambda text: train_and_score(parse(text), data, SHORT), EVALUATIONS)
     second, last = np.mean(sizes[100:200]), np.mean(sizes[-100:])
-    kept = float(of_process("kept_everything")[0])
+    (kept,) = of_process("kept_everything")
     growth = (last - second) / (EVALUATIONS - 200) * 100
     yield Row(
         "last by second hundred evaluations, resident", last / second, "x", 1.05, note=f"{last:.0f} MB at the end"
@@ -102,13 +110,13 @@ def after_each(evaluate: Callable[[str], object], count: int) -> list[float]:
     return sizes
 
 
-def kept_everything() -> None:
+def kept_everything() -> Callable[[], float]:
     """Growth in 100 evaluations the plain way, MB; a process of its own, since the growth stays."""
-    start_tensorflow(threads=1)
     import keras
 
     from benchmarks.keras_networks import build
 
+    keras.utils.set_random_seed(1)
     data = noise(150, 16, 8)
 
     def fit(text: str) -> None:
@@ -117,9 +125,8 @@ def kept_everything() -> None:
         model.fit(data.images / np.float32(255), data.labels, SHORT.batch_size, verbose=0)
 
     sizes = after_each(fit, PLAIN_EVALUATIONS)
-    ready()
     half = PLAIN_EVALUATIONS // 2
-    print((sizes[-1] - sizes[half - 1]) / half * 100)
+    return lambda: (sizes[-1] - sizes[half - 1]) / half * 100
 
 
 # --- images -------------------------------------------------------------------------------------------------
@@ -128,7 +135,7 @@ def kept_everything() -> None:
 def images_of_two_jobs() -> Iterator[Row]:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         write_images(Path(folder))
-        mapped, copied = ([float(text) for text in of_process("hold", folder, way, count=2)] for way in (False, True))
+        mapped, copied = (of_process("hold", folder, way, count=2) for way in (False, True))
     size = np.prod(OMNIGLOT) / MB
     note = f"of {size:.0f} MB; two jobs at once; plain: a constant of TensorFlow"
     yield Row("private memory for omniglot's images, a job", max(mapped), "MB", size / 10, max(copied), note)
@@ -143,32 +150,26 @@ def write_images(folder: Path) -> None:
     write_json(folder / CARD, {"dataset": "omniglot", "class_names": ["a", "b"], "fingerprint": "none"})
 
 
-def hold(folder: str, copy: bool) -> None:
+def hold(folder: str, copy: bool) -> Callable[[], float]:
     """Private memory that the images in `folder` cost a job which has read them all, MB."""
-    start_tensorflow(threads=1)
     import tensorflow as tf
 
     data = load(folder)
-    tf.reduce_sum(tf.gather(tf.zeros((10, 10), tf.uint8), [0]))
     before = private()
     images = tf.constant(data.images) if copy else data.resident[0]
     for start in range(0, len(data.labels), 128):
         tf.gather(images, tf.range(start, min(start + 128, len(data.labels))))
-    gc.collect()
-    ready()
-    print(private() - before, flush=True)
-    sys.stdin.read()
+    # The images must live until then.
+    return lambda: (private() - before, images)[0]
 
 
 # --- the heaviest networks ----------------------------------------------------------------------------------
 
 
-def peak(network: str) -> None:
+def peak(network: str) -> Callable[[], float]:
     """Peak resident memory of an evaluation, MB: two steps of training, and scoring."""
-    start_tensorflow(threads=2)
     from nasdmrl.training import train_and_score
 
     data = noise(500, 84, HEAVY_CLASSES)
     train_and_score(parse(network), data, Recipe(epochs=1, train_fraction=0.5))
-    ready()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
