@@ -2,11 +2,8 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from nasdmrl.config import Config
@@ -31,27 +28,24 @@ def _toy(scene: Scene, command: str, *options: str) -> list[str]:
     return [*words, "--config", f"command={command}", "--snakefile", "toy"]
 
 
-@contextmanager
-def killed(scene: Scene, command: str) -> Iterator[None]:
-    """Snakemake was killed while its job ran."""
+def killed(scene: Scene, *made: str) -> None:
+    """Snakemake was killed while its job ran, which had made these files."""
+    command = f"touch {' '.join(made)} begun; sleep 1"
     with subprocess.Popen(_toy(scene, command), stderr=subprocess.DEVNULL) as process:
-        while not any(Path(".snakemake").glob("incomplete/*")):
+        while not Path("begun").exists() and process.poll() is None:
             time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-    yield
+        process.kill()
 
 
 def locked(scene: Scene) -> Printed:
-    with killed(scene, "sleep 2"):
-        return toy(scene, "true")
+    killed(scene)
+    return toy(scene, "true")
 
 
 def incomplete(scene: Scene) -> Printed:
-    with killed(scene, "touch made; sleep 1"):
-        while not Path("made").exists():
-            time.sleep(0.05)
-        toy(scene, "true", "--unlock")
-        return toy(scene, "true")
+    killed(scene, "made")
+    toy(scene, "true", "--unlock")
+    return toy(scene, "true")
 
 
 def nothing_to_do(scene: Scene) -> Printed:
