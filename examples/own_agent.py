@@ -7,8 +7,8 @@ Any class with Stable-Baselines3's interface will do: CLASS(policy, env, seed=..
 
 import sys
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
+from pydoc import locate
 
 from nasdmrl.analysis.exhibits import save_curves
 from nasdmrl.config import Config, load
@@ -36,14 +36,14 @@ def search(agent: type, dataset: str, steps: int, results: Path, settings: Confi
 
 def draw(dataset: str, results: Path, settings: Config) -> list[Path]:
     """Figure 9 of this dataset with every method that has a log."""
-    logs = sorted(results.glob(f"exp1/*/{dataset}/seed*/steps.csv"))
-    return save_curves(logs, results / "figures" / "own_agent", settings)
+    return save_curves(sorted(results.glob(f"exp1/*/{dataset}/*/steps.csv")), results / "figures/own_agent", settings)
 
 
 def main(name: str, dataset: str, steps: int = 50, results: Path = Path("results")) -> None:
     """Search and draw with the configuration of the results."""
-    module, _, cls = name.rpartition(".")
-    agent, settings = getattr(import_module(module), cls), load(results / "config.json")
+    agent, settings = locate(name), load(results / "config.json")
+    if not isinstance(agent, type):
+        raise NasdmrlError(f"{name}: no such class; expected MODULE.CLASS of an installed package or of $PYTHONPATH")
     start_tensorflow(settings.resources.search_threads)
     for seed in settings.seeds:
         print(search(agent, dataset, int(steps), results, settings, seed))
@@ -51,9 +51,9 @@ def main(name: str, dataset: str, steps: int = 50, results: Path = Path("results
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 3 or not all(map(str.isdecimal, sys.argv[3:4])):
         sys.exit(__doc__)
     try:
         main(*sys.argv[1:])
-    except (NasdmrlError, ImportError, AttributeError) as error:
+    except NasdmrlError as error:
         sys.exit(f"Error: {error}")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from nasdmrl.config import from_dict
+from nasdmrl.config import from_dict, load
 from nasdmrl.data.folders import class_folders
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import write_text
@@ -22,8 +22,10 @@ from nasdmrl.files import write_text
 def write_config(folder: Path, name: str, base: Path, output: Path) -> Path:
     """A configuration with the dataset; raises `NasdmrlError` where the folder or the name will not do."""
     class_folders(name, folder)
-    values = yaml.safe_load(base.read_text(encoding="utf-8"))
-    values["data"] = {**values.get("data", {}), "own": {name: str(folder.resolve())}}
+    load(base)  # a file that will not do is named here
+    values = yaml.safe_load(base.read_text(encoding="utf-8")) or {}
+    data = values.get("data", {})
+    values["data"] = {**data, "own": {**data.get("own", {}), name: str(folder.resolve())}}
     from_dict(values, str(output))
     write_text(output, yaml.safe_dump(values, sort_keys=False))
     return output

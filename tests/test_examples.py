@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -81,6 +82,32 @@ def test_a_dataset_that_will_not_do_is_refused(example, root, tmp_path, name, sp
     with pytest.raises(NasdmrlError, match=message):
         example("own_dataset").write_config(place, name, root / "config/quick.yaml", tmp_path / "own.yaml")
     assert not (tmp_path / "own.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, r"base\.yaml: cannot be read"),
+        ("data: [", r"base\.yaml: is not YAML"),
+        ("data:", r"base\.yaml: data: "),
+        ("sale: quick", r"base\.yaml: sale: unknown key; did you mean `scale`"),
+    ],
+)
+def test_a_base_that_will_not_do_is_named(example, tmp_path, text, message):
+    base, folder = tmp_path / "base.yaml", class_folders(tmp_path / "pets")
+    if text is not None:
+        base.write_text(text)
+    with pytest.raises(NasdmrlError, match=message):
+        example("own_dataset").write_config(folder, "pets", base, tmp_path / "own.yaml")
+    assert not (tmp_path / "own.yaml").exists()
+
+
+def test_a_second_dataset_joins_the_first(example, root, tmp_path):
+    folder, first, both = class_folders(tmp_path / "pets"), tmp_path / "pets.yaml", tmp_path / "cars.yaml"
+    example("own_dataset").write_config(folder, "pets", root / "config/quick.yaml", first)
+    example("own_dataset").write_config(folder, "cars", first, both)
+    assert load(both).data.own == {"pets": str(folder), "cars": str(folder)}
+    assert load(both).data.image_size == load(root / "config/quick.yaml").data.image_size == 32
 
 
 def test_links_of_images_are_not_followed_out_of_the_folder(tmp_path):
@@ -253,6 +280,46 @@ def test_own_agent(example, tmp_path):
 
 def test_own_agent_of_stable_baselines(example, tmp_path):
     check_own_agent(example, tmp_path, pytest.importorskip("stable_baselines3").A2C)
+
+
+class Faulty(Tabular):
+    """An agent with a mistake in it."""
+
+    def learn(self, steps):
+        self.policy.act()
+
+
+def run_own_agent(root, folder, *arguments):
+    command = [sys.executable, root / "examples/own_agent.py", *arguments]
+    paths = os.pathsep.join(map(str, (root, root / "tests")))
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env={**os.environ, "PYTHONPATH": paths})
+
+
+@pytest.mark.parametrize("name", ["Tabular", "no_such_package.Agent", "test_examples.NoSuchAgent", "os.path"])
+def test_a_name_that_is_no_agents_is_one_message(root, tmp_path, name):
+    write_json(tmp_path / "results/config.json", {"scale": "test"})
+    result = run_own_agent(root, tmp_path, name, "dtd")
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        f"Error: {name}: no such class; expected MODULE.CLASS of an installed package or of $PYTHONPATH"
+    ]
+
+
+def test_a_number_of_steps_that_is_none_shows_the_usage(root, tmp_path):
+    result = run_own_agent(root, tmp_path, "test_examples.Tabular", "dtd", "many")
+    assert result.returncode == 1
+    assert "stable_baselines3.A2C dtd [STEPS]" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_mistake_in_the_agent_is_told_with_its_place(root, tmp_path):
+    save(stripes(60), tmp_path / "results/data/dtd/images")
+    write_json(tmp_path / "results/config.json", {"scale": "test"})
+    result = run_own_agent(root, tmp_path, "test_examples.Faulty", "dtd", "2")
+    assert result.returncode == 1
+    assert "in learn" in result.stderr
+    assert "AttributeError: 'Faulty' object has no attribute 'policy'" in result.stderr
+    assert not list(tmp_path.glob("results/exp1/**/*.csv"))
 
 
 def write_rewards(results, method, rewards):
