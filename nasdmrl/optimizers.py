@@ -21,7 +21,15 @@ class FusedAdam:
         return [self._steps, *self._first, *self._second]
 
     def apply(self, gradients: Sequence[Any], rate: Any) -> None:
-        """One update of all weights at this learning rate."""
+        """One update of all weights at this learning rate.
+
+        It waits for all gradients: a weight that is updated while a gradient still reads its old value is copied
+        first, and the first dense layer's, without pooling, take up to a gigabyte.
+        """
+        with tf.control_dependencies([tf.group(*gradients)]):
+            self._apply(gradients, rate)
+
+    def _apply(self, gradients: Sequence[Any], rate: Any) -> None:
         steps = self._steps.assign_add(1.0)
         constants = {name: tf.constant(value) for name, value in self._constants.items()}
         powers = {f"{name}_power": tf.pow(constants[name], steps) for name in ("beta1", "beta2")}

@@ -15,6 +15,7 @@ from conftest import stripes
 from benchmarks import keras_networks
 from nasdmrl import networks, training
 from nasdmrl.config import Config
+from nasdmrl.data.images import ImageData
 from nasdmrl.networks import build
 from nasdmrl.nsc import parse
 from nasdmrl.optimizers import FusedAdam
@@ -179,6 +180,31 @@ def test_memory_does_not_grow(data, recipe):
     for _ in range(20):
         train_and_score(parse("conv3 max2"), data, short)
     assert (resident_mb() - before) / 20 < 1.0  # MB a network
+
+
+def own_memory(name):
+    """Bytes of this process: VmRSS, resident now; VmHWM, the most since `forget_the_most`."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
+
+
+def forget_the_most():
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pytest.skip("the system does not let a process reset its peak of memory")
+
+
+def test_a_step_copies_no_weights():
+    data = ImageData("blank", np.zeros((4, 84, 84, 3), np.uint8), np.array([0, 1, 0, 1], np.int32), 2, "blank")
+    recipe = Recipe(batch_size=2, train_fraction=0.5, dense_units=256)
+    training = Training(build(parse("conv1 conv1"), data.shape, 2, recipe), data, recipe)
+    largest = 4 * 84 * 84 * 32 * 256  # bytes of the first dense layer's weights; their gradient takes as much
+    forget_the_most()
+    before = own_memory("VmRSS")
+    training.epoch()
+    assert own_memory("VmHWM") - before < 1.6 * largest
 
 
 def test_seconds_are_those_of_the_clock(data, recipe, monkeypatch):
