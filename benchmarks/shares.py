@@ -54,6 +54,8 @@ def split(folder: Path) -> dict[str, float]:
 def main(folder: Path) -> None:
     found = split(folder)
     total = sum(found.values())
+    if not total:
+        sys.exit(f"{folder}/results: holds no logs of a run; name the folder that holds `results`")
     for what, spent in sorted(found.items(), key=lambda item: -item[1]):
         print(f"{what:<40} {spent:8.1f} s  {100 * spent / total:5.1f} %")
     met = "yes" if found["training"] >= TARGET * total else "no"

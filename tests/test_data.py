@@ -136,6 +136,16 @@ def test_decoding_is_the_same_every_time_and_has_a_fingerprint(standins, tmp_pat
     assert other["fingerprint"] != cards[0]["fingerprint"]
 
 
+def test_chosen_images_are_those_of_the_whole(standins, tmp_path):
+    convert("dtd", standins, tmp_path / "records", False)
+    some = Data(image_size=16, classes=5, images_per_class=7)
+    for name, options in (("whole", Data(image_size=16)), ("some", some)):
+        decode(tmp_path / "records", tmp_path / name, options)
+    whole, chosen = load(tmp_path / "whole").images, choose([IMAGES_PER_CLASS] * CLASSES, some)
+    places = np.concatenate([label * IMAGES_PER_CLASS + positions for label, positions in chosen.items()])
+    assert np.array_equal(load(tmp_path / "some").images, whole[places])
+
+
 @pytest.mark.parametrize("dataset", ["omniglot", "cu_birds"])  # encoded anew, and kept as they are
 def test_records_are_the_same_for_any_number_of_threads(dataset, standins, tmp_path):
     for threads in (1, 3):

@@ -118,19 +118,26 @@ def _decoded(
     """Yield batches of decoded images, uint8, class after class."""
     import tensorflow as tf
 
-    counts = _counts(spec)
-    keep = np.concatenate([np.isin(np.arange(counts[label]), positions) for label, positions in chosen.items()])
-    files = [record_path(records, label) for label in chosen]
-    kept = tf.constant(keep)
-    dataset = tf.data.TFRecordDataset(files).enumerate()
-    dataset = dataset.filter(lambda i, _: kept[i]).map(
-        lambda _, record: _image(record, options.image_size, options.antialias), num_parallel_calls=threads
+    dataset = _chosen_records(records, _counts(spec), chosen).map(
+        lambda record: _image(record, options.image_size, options.antialias), num_parallel_calls=threads
     )
     try:
         for batch in dataset.batch(BATCH).prefetch(1):
             yield batch.numpy()
     except tf.errors.OpError as error:
         raise DataError(f"{records}: damaged or incomplete ({error.message}); run the conversion again") from error
+
+
+def _chosen_records(records: Path | str, counts: list[int], chosen: dict[int, np.ndarray]) -> Any:
+    """A `tf.data.Dataset` of the chosen images' records, class after class."""
+    import tensorflow as tf
+
+    keep = np.concatenate([np.isin(np.arange(counts[label]), positions) for label, positions in chosen.items()])
+    dataset = tf.data.TFRecordDataset([record_path(records, label) for label in chosen])
+    if keep.all():  # choosing goes record by record, which for small images takes longer than decoding
+        return dataset
+    kept = tf.constant(keep)
+    return dataset.enumerate().filter(lambda i, _: kept[i]).map(lambda _, record: record)
 
 
 def _image(record: Any, size: int, antialias: bool) -> Any:
