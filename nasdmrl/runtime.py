@@ -17,13 +17,8 @@ def start_tensorflow(threads: int | None = None) -> None:
         import tensorflow as tf
     tf.get_logger().setLevel("ERROR")
     tf.config.experimental.enable_op_determinism()
-    gpus = tf.config.list_physical_devices("GPU")
-    for device in gpus:
+    for device in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(device, True)
-    if not gpus:
-        # Rewriting a graph takes half the time from a short training's trace to its first step, and on the CPU makes
-        # its steps no faster: oneDNN's kernels are put in elsewhere.
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -43,6 +38,11 @@ def _quiet_import() -> Iterator[None]:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+
+
+def cores() -> int:
+    """Cores that this process may use, which are those that Snakemake takes."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device_name() -> str:

@@ -373,7 +373,8 @@ def test_agents_are_deterministic(name):
         rewards = play(agent, env, 150)
         return rewards.tobytes(), b"".join(v.numpy().tobytes() for v in agent.network.trainable_variables)
 
-    assert run() == run()
+    # Several runs: a difference that depends on the order of threads shows in one of some dozens.
+    assert len({run() for _ in range(12)}) == 1
 
 
 def test_q_network_is_two_tanh_layers_of_64():
