@@ -15,7 +15,7 @@ import pandas as pd
 from nasdmrl.store import EvaluationStore
 
 TARGET = 0.7
-SEARCHES = ("random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study", "prewarm")
+SEARCHES = ("random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study", "prewarm_task")
 GROUPS = {
     **dict.fromkeys(SEARCHES, "searches"),
     "long_training": "long trainings",

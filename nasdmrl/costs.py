@@ -1,10 +1,14 @@
 """Size and cost of a network by formula, without TensorFlow: parameters, FLOPs and density."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
 from nasdmrl.nsc import MERGES, POOLINGS, Layer, LayerType, Network, Shape, shapes
-from nasdmrl.sections import Recipe
+from nasdmrl.sections import LongRecipe, Recipe
+
+SCORING_BATCH = 256
+"""Images that are scored at once."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,20 @@ def _layer_costs(layer: Layer, inputs: list[Shape], output: Shape) -> tuple[int,
 def _head_costs(features: int, units: int, n_classes: int) -> list[tuple[int, int]]:
     sizes = [(features, units), (units, n_classes)]
     return [((inputs + 1) * outputs, (2 * inputs + 1) * outputs) for inputs, outputs in sizes]
+
+
+def vgg19_cut_costs(input_shape: Shape, n_classes: int, recipe: LongRecipe) -> tuple[int, int]:
+    """Trainable parameters of the VGG19 cut (Section 7), and FLOPs of its products for one image's forward pass."""
+    height, width, channels = input_shape
+    parameters = flops = 0
+    for filters in (recipe.vgg_filters, 2 * recipe.vgg_filters):
+        for inputs in (channels, filters):
+            weights = 9 * inputs * filters
+            parameters, flops = parameters + weights + filters, flops + 2 * weights * height * width
+        height, width, channels = height // 2, width // 2, filters
+    sizes = [height * width * channels, recipe.dense_units, recipe.dense_units, n_classes]
+    dense = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
+    return parameters + dense, flops + 2 * dense
 
 
 def density(network: Network) -> float:

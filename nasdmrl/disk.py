@@ -5,8 +5,9 @@ from pathlib import Path
 
 from nasdmrl.analysis.items import RANKS
 from nasdmrl.config import Config
+from nasdmrl.costs import vgg19_cut_costs
 from nasdmrl.data.folders import class_of_images
-from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS
+from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS
 from nasdmrl.datasets import DATASETS, with_role
 
 STANDIN_BYTES = 1_250_000
@@ -73,7 +74,7 @@ def _counts(dataset: str, settings: Config) -> tuple[int, int]:
         counts = Counter(class_of_images(dataset, data.own[dataset]).values())
         return len(counts), counts.total()
     if data.source == "standin":
-        return CLASSES, CLASSES * IMAGES_PER_CLASS
+        return CLASSES, CLASSES * (OMNIGLOT_IMAGES_PER_CLASS if dataset == "omniglot" else IMAGES_PER_CLASS)
     return DATASETS[dataset].classes, DATASETS[dataset].images
 
 
@@ -110,12 +111,8 @@ def _checkpoint_bytes(settings: Config, jobs: int | None) -> int:
 
 def vgg19_cut_parameters(settings: Config, dataset: str) -> int:
     """Trainable parameters of the VGG19 cut on a dataset (Section 7), by formula."""
-    filters, units = settings.exp2.vgg_filters, settings.exp2.dense_units
-    pairs = [(3, filters), (filters, filters), (filters, 2 * filters), (2 * filters, 2 * filters)]
-    convolutions = sum((9 * inputs + 1) * outputs for inputs, outputs in pairs)
-    features = (settings.data.image_size // 4) ** 2 * 2 * filters
-    classes = min(DATASETS[dataset].classes, settings.data.classes or DATASETS[dataset].classes)
-    return convolutions + (features + 1) * units + (units + 1) * units + (units + 1) * classes
+    size, classes = settings.data.image_size, DATASETS[dataset].classes
+    return vgg19_cut_costs((size, size, 3), min(classes, settings.data.classes or classes), settings.long_recipe(0))[0]
 
 
 def _search_bytes(settings: Config, hardness: int) -> int:

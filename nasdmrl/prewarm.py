@@ -19,7 +19,7 @@ from nasdmrl.files import atomic_path
 from nasdmrl.nsc import LayerType, Network, Shape, canonical, is_valid, to_text
 from nasdmrl.progress import Progress
 from nasdmrl.search import interact
-from nasdmrl.sections import Recipe
+from nasdmrl.sections import Recipe, Space
 
 COLUMNS = ("network", "status", "accuracy", "from_store", "training_seconds")
 
@@ -34,11 +34,13 @@ def chain_networks(depth: int, input_shape: Shape) -> Iterator[Network]:
         grown = [network for network in longer if is_valid(network, input_shape)]
 
 
-def random_search_networks(steps: int, seed: int, input_shape: Shape, settings: Config) -> list[Network]:
+def random_search_networks(
+    steps: int, seed: int, input_shape: Shape, settings: Config, space: Space = "chain"
+) -> list[Network]:
     """The distinct valid networks that random search of this seed meets in `steps` steps, canonical, in its order.
 
-    No reward changes random search's actions, and an episode ends early only where a network is invalid, which its
-    shapes tell (Section 4).
+    No reward changes random search's actions, and an episode ends early only where a pointer leaves the network or the
+    network is invalid, which its shapes tell (Section 4).
     """
 
     def evaluate(network: Network) -> Evaluation:
@@ -47,10 +49,18 @@ def random_search_networks(steps: int, seed: int, input_shape: Shape, settings: 
         return Evaluation(form, 0.0, 0.0, "ok" if known[form] else "invalid")
 
     known: dict[Network, bool] = {}
-    env = NASEnv(evaluate, "chain", settings.environment.max_layers, settings.max_actions())
-    for _ in interact(RandomSearch(int(env.action_space.n), seed), env, steps):
+    env = NASEnv(evaluate, space, settings.environment.max_layers, settings.max_actions(space))
+    for _ in interact(RandomSearch(len(env.actions), seed), env, steps):
         pass
     return [network for network, valid in known.items() if valid]
+
+
+def known_beforehand(settings: Config, input_shape: Shape, steps: int) -> Iterator[Network]:
+    """Yield what section `prewarm` asks for; some networks more than once. steps: of random search."""
+    if settings.prewarm.depth is not None:
+        yield from chain_networks(settings.prewarm.depth, input_shape)
+    for seed in settings.seeds if settings.prewarm.random_search else ():
+        yield from random_search_networks(steps, seed, input_shape, settings)
 
 
 def share(networks: Iterable[Network], part: int, parts: int, data: ImageData, recipe: Recipe) -> list[Network]:

@@ -3,10 +3,12 @@
 import datetime
 import hashlib
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from nasdmrl.config import Config
+from nasdmrl.datasets import DATASETS
 from nasdmrl.evaluation import versions
 
 SOURCES = {
@@ -16,11 +18,16 @@ SOURCES = {
 }
 
 
-def provenance(config: Config) -> dict[str, str]:
-    """The stamp of an output made with this configuration; keys and values are short strings."""
+def provenance(config: Config, datasets: Iterable[str] = ()) -> dict[str, str]:
+    """The stamp of an output made with this configuration; keys and values are short strings.
+
+    datasets: those that the output shows; where some are one's own (`data.own`), the key `own_data` names them.
+    """
+    own = [name for name in dict.fromkeys(datasets) if name not in DATASETS]
     return {
         "scale": config.scale,
         "data": SOURCES[config.data.source],
+        **({"own_data": ", ".join(own)} if own else {}),
         "fidelity": _fidelity(config),
         "seeds": " ".join(str(seed) for seed in config.seeds),
         "config": hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12],
@@ -38,7 +45,8 @@ def _fidelity(config: Config) -> str:
 
 def visible(stamp: dict[str, str]) -> str:
     """The line of a stamp that a figure shows."""
-    parts = (f"scale: {stamp['scale']}", f"data: {stamp['data']}", f"fidelity: {stamp['fidelity']}")
+    own = f"; images of one's own: {stamp['own_data']}" if "own_data" in stamp else ""
+    parts = (f"scale: {stamp['scale']}", f"data: {stamp['data']}{own}", f"fidelity: {stamp['fidelity']}")
     return " | ".join((*parts, f"seeds: {stamp['seeds']}", f"commit {stamp['commit']}", stamp["date"]))
 
 

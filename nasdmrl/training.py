@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
+from nasdmrl.costs import SCORING_BATCH
 from nasdmrl.data.images import ImageData
 from nasdmrl.layers import cross_entropy
 from nasdmrl.networks import Chain, Model, build
@@ -22,7 +23,6 @@ from nasdmrl.optimizers import FusedAdam
 from nasdmrl.sections import Recipe
 
 Status = Literal["ok", "diverged", "out_of_memory"]
-SCORING_BATCH = 256
 INDICES = tf.TensorSpec([None], tf.int32)
 
 

@@ -15,7 +15,7 @@ from nasdmrl.analysis.tables import read_table, search_summary, write_table
 from nasdmrl.config import Config
 from nasdmrl.errors import DataError, NasdmrlError
 from nasdmrl.notebooks import run_notebook
-from nasdmrl.provenance import provenance
+from nasdmrl.provenance import provenance, visible
 
 # Three episodes of 2, 1 and 3 steps.
 REWARDS = [(1, 0.1), (1, 0.4), (2, 0.2), (3, 0.3), (3, 0.0), (3, 0.6)]
@@ -122,3 +122,11 @@ def test_a_table_of_another_kind_is_refused(tmp_path):
     path.write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"expected a step log METHOD/DATASET/seedSEED/steps.csv \(it has no column"):
         read_logs([path])
+
+
+def test_a_stamp_names_images_of_ones_own():
+    """Beside where the paper's images are from; outputs without such a dataset say nothing of it."""
+    assert "own_data" not in provenance(Config(), ["dtd", "aircraft"])
+    stamp = provenance(Config(), ["dtd", "pets", "pets"])
+    assert stamp["own_data"] == "pets"
+    assert "data: official archives; images of one's own: pets | " in visible(stamp)

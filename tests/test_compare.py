@@ -1,6 +1,5 @@
 """The page on two runs: what differs is on it in words and in tables, what is missing is named."""
 
-import html
 import json
 import re
 import shutil
@@ -8,7 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 from golden import write_golden
-from test_report import HOST, Page, browser, plain, rows_of  # noqa: F401 (a fixture)
+from test_report import Page, browser, check_layout, plain, rows_of  # noqa: F401 (a fixture)
 
 from nasdmrl.analysis.claims import claims_table
 from nasdmrl.analysis.episodes import read_logs
@@ -238,10 +237,4 @@ def test_rows_of_one_run_only_and_times_stand_once():
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_scrolls_sideways_and_no_image_is_broken(first, second, browser, width, tmp_path):  # noqa: F811
     write_comparison(first, second, tmp_path / "compare.html")
-    page, host = (tmp_path / "compare.html").read_text(encoding="utf-8"), tmp_path / "host.html"
-    host.write_text(HOST.format(width=width, page=html.escape(page)), encoding="utf-8")
-    printed = browser("--dump-dom", host.as_uri())
-    inner, needed, images, broken = map(int, re.search(r"measured (\d+) (\d+) (\d+) (\d+)", printed).groups())
-    assert inner == width
-    assert needed <= width
-    assert (images, broken) == (15, 0)
+    check_layout(browser, tmp_path / "compare.html", width, tmp_path, 15)

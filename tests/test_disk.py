@@ -7,7 +7,7 @@ from stub_programs import failing
 from nasdmrl.checkpoints import save_checkpoint
 from nasdmrl.config import from_dict, load
 from nasdmrl.data.images import ImageData
-from nasdmrl.disk import disk_needs, vgg19_cut_parameters
+from nasdmrl.disk import count_images, disk_needs, vgg19_cut_parameters
 from nasdmrl.doctor.storage import check_space
 
 
@@ -22,6 +22,12 @@ def test_disk_within_limits_of_the_configuration():
     limits = {"source": "standin", "image_size": 10, "classes": 4, "images_per_class": 5}
     needs = disk_needs(from_dict({"data": limits, "appendix_a": {"traffic_sign": "skip"}}, "test"))
     assert needs["images"] == 5 * (4 * 5) * 10 * 10 * 3
+
+
+def test_images_of_the_stand_ins_are_as_many_as_are_drawn():
+    """16 classes of 40 images, of omniglot's characters 20 as in the paper's dataset."""
+    settings = from_dict({"data": {"source": "standin"}}, "test")
+    assert [count_images(name, settings) for name in ("omniglot", "dtd")] == [16 * 20, 16 * 40]
 
 
 def test_disk_of_a_folder_of_archives_is_its_records(standins):

@@ -1,7 +1,7 @@
 """What a notebook shows: it reads an experiment's results and saves its figures under the paper's names."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,31 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasdmrl.analysis.drawings import best_network_figure
-from nasdmrl.analysis.episodes import METRICS, action_proportions, episodes, read_logs, read_progress
-from nasdmrl.analysis.items import figures, of_experiment
-from nasdmrl.analysis.plots import curve_panel, save
+from nasdmrl.analysis.episodes import (
+    METRICS,
+    MULTI_BRANCH_NETWORKS,
+    accuracies,
+    action_proportions,
+    episodes,
+    multi_branch_counts,
+    read_logs,
+    read_progress,
+)
+from nasdmrl.analysis.items import figures, of_experiment, sigma_names
+from nasdmrl.analysis.plots import (
+    action_panel,
+    curve_panel,
+    entropy_chain,
+    entropy_panel,
+    hardness_bars,
+    hardness_box,
+    save,
+)
 from nasdmrl.analysis.statistics import PairedTest, signed_rank_test
 from nasdmrl.analysis.styles import in_order
 from nasdmrl.config import Config, load
 from nasdmrl.data.images import load as load_images
+from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.errors import DataError
 from nasdmrl.provenance import provenance
 
@@ -46,7 +64,7 @@ class Exhibition:
     @cached_property
     def stamp(self) -> dict[str, str]:
         """Where the results come from."""
-        return provenance(self.settings)
+        return provenance(self.settings, self.steps["dataset"])
 
     @cached_property
     def steps(self) -> pd.DataFrame:
@@ -85,12 +103,12 @@ class Exhibition:
         space = "chain" if best["subject"] == best["dataset"] else "multi_branch"
         return best_network_figure(best, best["image_size"], best["n_classes"], self.settings.recipe(space))
 
-    def show(self, names: str, panels: Iterable[Figure]) -> None:
-        """Save panels as the items whose names begin with `names`, and display them in the notebook."""
+    def show(self, figure: str) -> None:
+        """Save the panels of a figure (`fig09`) under their names, and display them in the notebook."""
         from IPython.display import Image, display
 
-        items = [item for item in of_experiment(figures(self.settings), self.experiment) if item.name.startswith(names)]
-        for item, panel in zip(items, panels, strict=True):
+        items = [item for item in of_experiment(figures(self.settings), self.experiment) if item.name[:5] == figure]
+        for item, panel in zip(items, FIGURES[figure](self), strict=True):
             path = Path(self.folder) / item.name
             save(panel, path, self.stamp, self.settings.plots.dpi)
             display(Image(f"{path}.png", width=480, alt=f"{item.title}: {item.caption}"))
@@ -118,12 +136,12 @@ def save_curves(logs: Iterable[Path | str], prefix: Path | str, settings: Config
 
     A panel has a curve for each method, one's own among them. Returns the paths without ending.
     """
-    table, plots, stamp, saved = episodes(read_logs(logs)), settings.plots, provenance(settings), []
+    table, plots, saved = episodes(read_logs(logs)), settings.plots, []
     for dataset in in_order(table["dataset"]):
         for metric in METRICS:
             saved.append(Path(f"{prefix}_{dataset}_{metric}"))
             panel = curve_panel(table, dataset, metric, plots.bin_episodes, plots.statistic)
-            save(panel, saved[-1], stamp, plots.dpi)
+            save(panel, saved[-1], provenance(settings, [dataset]), plots.dpi)
     return saved
 
 
@@ -137,3 +155,54 @@ def wilcoxon(steps: pd.DataFrame, datasets: Sequence[str]) -> PairedTest:
 def wilcoxon_note(test: PairedTest) -> str:
     """The test's outcome in a line."""
     return f"Wilcoxon signed-rank: W = {test.statistic:g}, p = {test.p:.2f}, effect {test.effect.value:+.2f}"
+
+
+# --- the panels of each figure (Section 8) --------------------------------------------------------------------
+
+
+def _learned(run: Exhibition) -> pd.DataFrame:
+    return run.steps[run.steps["method"] == "meta_a2c"]
+
+
+def _figure10(run: Exhibition) -> list[Figure]:
+    return [entropy_chain(run.progress, run.settings.plots.bin_episodes, run.settings.exp1.meta_a2c.model_dump())]
+
+
+def _figure13(run: Exhibition) -> list[Figure]:
+    datasets = with_role("evaluation")  # without datasets of one's own, which are in the tables
+    steps = _learned(run)[_learned(run)["dataset"].isin(datasets)]
+    return [action_panel(action_proportions(steps), wilcoxon_note(wilcoxon(steps, datasets)))]
+
+
+def _figure15(run: Exhibition) -> list[Figure]:
+    plots, counts = run.settings.plots, multi_branch_counts(run.steps)
+    panel = curve_panel(counts, "omniglot", MULTI_BRANCH_NETWORKS, plots.bin_episodes, plots.statistic)
+    return [entropy_panel(run.progress, plots.bin_episodes), panel]
+
+
+def _figure17(run: Exhibition) -> list[Figure]:
+    met = accuracies(run.steps)
+    absent = [dataset for dataset in DATASETS if dataset not in set(met["dataset"])]
+    return [panel(met, absent, run.classes) for panel in (hardness_box, hardness_bars)]
+
+
+def _best(run: Exhibition, subjects: Iterable[str]) -> Iterator[Figure]:
+    return (run.drawing(best) for subject in subjects for best in run.best_of(subject))
+
+
+FIGURES: dict[str, Callable[[Exhibition], Iterable[Figure]]] = {
+    "fig09": lambda run: run.curves(episodes(run.steps), with_role("training")),
+    "fig10": _figure10,
+    "fig11": lambda run: [action_panel(action_proportions(_learned(run)))],
+    "fig12": lambda run: run.curves(episodes(run.steps), with_role("evaluation")),
+    "fig13": _figure13,
+    "fig14": lambda run: run.curves(episodes(run.steps), ["omniglot"]),
+    "fig15": _figure15,
+    "fig16": lambda run: [action_panel(action_proportions(run.steps))],
+    "fig17": _figure17,
+    "fig18": lambda run: _best(run, with_role("training")),
+    "fig19": lambda run: _best(run, with_role("evaluation")[:1]),
+    "fig20": lambda run: _best(run, with_role("evaluation")[1:]),
+    "fig21": lambda run: _best(run, sigma_names(run.settings)),
+}
+"""The panels of each figure, in order: what notebooks show, and what `nasdmrl verify` makes again."""

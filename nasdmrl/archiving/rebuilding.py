@@ -13,17 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from nasdmrl.analysis.claims import claims_table
-from nasdmrl.analysis.episodes import (
-    MULTI_BRANCH_NETWORKS,
-    accuracies,
-    action_proportions,
-    episodes,
-    multi_branch_counts,
-)
-from nasdmrl.analysis.exhibits import Exhibition, wilcoxon, wilcoxon_note
-from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, of_experiment, sigma_names, with_own_figures
+from nasdmrl.analysis.episodes import episodes
+from nasdmrl.analysis.exhibits import FIGURES, Exhibition
+from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, of_experiment, with_own_figures
 from nasdmrl.analysis.panels import save, stamp_of
-from nasdmrl.analysis.plots import action_panel, curve_panel, entropy_chain, entropy_panel, hardness_bars, hardness_box
 from nasdmrl.analysis.tables import read_stamp, search_summary, table3, table6, write_everywhere, write_table
 from nasdmrl.analysis.times import times_table
 from nasdmrl.archiving.contents import (
@@ -92,55 +85,6 @@ def _classes(results: Path, experiment: str) -> dict[str, int]:
 
 
 # --- figures ------------------------------------------------------------------------------------------------
-
-
-def _learned(run: Exhibition) -> pd.DataFrame:
-    return run.steps[run.steps["method"] == "meta_a2c"]
-
-
-def _figure10(run: Exhibition) -> list[Figure]:
-    return [entropy_chain(run.progress, run.settings.plots.bin_episodes, run.settings.exp1.meta_a2c.model_dump())]
-
-
-def _figure13(run: Exhibition) -> list[Figure]:
-    datasets = with_role("evaluation")  # without datasets of one's own, which are in the tables
-    steps = _learned(run)[_learned(run)["dataset"].isin(datasets)]
-    return [action_panel(action_proportions(steps), wilcoxon_note(wilcoxon(steps, datasets)))]
-
-
-def _figure15(run: Exhibition) -> list[Figure]:
-    plots, counts = run.settings.plots, multi_branch_counts(run.steps)
-    panel = curve_panel(counts, "omniglot", MULTI_BRANCH_NETWORKS, plots.bin_episodes, plots.statistic)
-    return [entropy_panel(run.progress, plots.bin_episodes), panel]
-
-
-def _figure17(run: Exhibition) -> list[Figure]:
-    met = accuracies(run.steps)
-    absent = [dataset for dataset in DATASETS if dataset not in set(met["dataset"])]
-    return [panel(met, absent, run.classes) for panel in (hardness_box, hardness_bars)]
-
-
-def _best(run: Exhibition, subjects: Iterable[str]) -> Iterator[Figure]:
-    return (run.drawing(best) for subject in subjects for best in run.best_of(subject))
-
-
-# As in the notebooks of workflow/notebooks, which show more beside; the tests hold the two together.
-FIGURES: dict[str, Callable[[Exhibition], Iterable[Figure]]] = {
-    "fig09": lambda run: run.curves(episodes(run.steps), with_role("training")),
-    "fig10": _figure10,
-    "fig11": lambda run: [action_panel(action_proportions(_learned(run)))],
-    "fig12": lambda run: run.curves(episodes(run.steps), with_role("evaluation")),
-    "fig13": _figure13,
-    "fig14": lambda run: run.curves(episodes(run.steps), ["omniglot"]),
-    "fig15": _figure15,
-    "fig16": lambda run: [action_panel(action_proportions(run.steps))],
-    "fig17": _figure17,
-    "fig18": lambda run: _best(run, with_role("training")),
-    "fig19": lambda run: _best(run, with_role("evaluation")[:1]),
-    "fig20": lambda run: _best(run, with_role("evaluation")[1:]),
-    "fig21": lambda run: _best(run, sigma_names(run.settings)),
-}
-"""The panels of each figure, in order."""
 
 
 def _figures(results: Path, run: Exhibition, scratch: Path) -> Iterator[Outcome]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nasdmrl.cli.options import app
+from nasdmrl.cli.options import DEFAULT_CONFIG, app
 
 COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "FAILED": typer.colors.RED}
 
@@ -13,7 +13,7 @@ COLOURS = {"ok": typer.colors.GREEN, "warning": typer.colors.YELLOW, "FAILED": t
 @app.command()
 def doctor(
     config: Annotated[
-        str | None, typer.Option(help="YAML file of a scale; by default the profile's, else config/quick.yaml.")
+        str | None, typer.Option(help=f"YAML file of a scale; by default the profile's, else {DEFAULT_CONFIG}.")
     ] = None,
     profile: Annotated[Path | None, typer.Option(help="Folder of the profile for a cluster, such as slurm.")] = None,
     folder: Annotated[Path, typer.Option(help="The workflow's results.")] = Path("results"),
@@ -24,7 +24,7 @@ def doctor(
     from nasdmrl.doctor.examination import Examination, examine
 
     states = []
-    for check in examine(Examination(config, profile, folder, offline, srun)):
+    for check in examine(Examination(config, profile, folder, offline, srun, DEFAULT_CONFIG)):
         states.append(check.state)
         typer.echo(typer.style(f"{check.state:<8}", fg=COLOURS[check.state]) + str(check)[8:])
     failures, warnings = states.count("FAILED"), states.count("warning")

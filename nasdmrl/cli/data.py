@@ -88,4 +88,5 @@ def table3(
     from nasdmrl.config import load
     from nasdmrl.provenance import provenance
 
-    write_everywhere(counted(records, map(known_dataset, missing)), output, provenance(load(config)))
+    table = counted(records, map(known_dataset, missing))
+    write_everywhere(table, output, provenance(load(config), table["dataset"]))

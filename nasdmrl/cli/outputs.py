@@ -72,7 +72,9 @@ def running_times(logs: Logs, output: TableOutput, config: ConfigOption = DEFAUL
     from nasdmrl.config import load
     from nasdmrl.provenance import provenance
 
-    write_everywhere(times_table(read_logs(logs), logs[0].parts[-5]), output, provenance(load(config)))
+    steps = read_logs(logs)
+    stamp = provenance(load(config), steps["dataset"])
+    write_everywhere(times_table(steps, logs[0].parts[-5]), output, stamp)
 
 
 @app.command()

@@ -53,20 +53,14 @@ def _settled(config: str | None, profile: Path | None, snakefile: Path):
     from nasdmrl.config import load
     from nasdmrl.planning.forecast import Parallel
     from nasdmrl.profiles import config_file, read_profile
+    from nasdmrl.runtime import cores
 
     values = read_profile(profile) if profile else {}
     load(config or config_file(values) or DEFAULT_CONFIG)
     if not snakefile.is_file():
         raise NasdmrlError(f"{snakefile}: no such file; call plan in the checkout, or name it with --snakefile")
-    parallel = Parallel(int(values["jobs"]), cluster=True) if "jobs" in values else Parallel(_cores())
+    parallel = Parallel(int(values["jobs"]), cluster=True) if "jobs" in values else Parallel(cores())
     return config or (None if config_file(values) else DEFAULT_CONFIG), parallel
-
-
-def _cores() -> int:
-    """Cores that this process may use, which are those that Snakemake takes."""
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _forecast(

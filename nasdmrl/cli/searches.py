@@ -106,27 +106,18 @@ def prewarm(
     """Evaluate this task's part of the networks that searches will ask for (section `prewarm` of the configuration)."""
     from nasdmrl.config import load
     from nasdmrl.evaluation import Evaluator
+    from nasdmrl.prewarm import known_beforehand, share
     from nasdmrl.prewarm import prewarm as evaluate_all
-    from nasdmrl.prewarm import share
     from nasdmrl.store import EvaluationStore
 
     settings, data = load(config), load_images(dataset, images)
     parts, recipe = settings.prewarm.tasks, settings.recipe()
     if part >= parts:
         raise NasdmrlError(f"--part {part}: the tasks are 0 to {parts - 1} (prewarm.tasks)")
-    networks = share(_known_beforehand(settings, data.shape, steps), part, parts, data, recipe)
+    networks = share(known_beforehand(settings, data.shape, steps), part, parts, data, recipe)
     start(threads)
     evaluator = Evaluator(data, recipe, EvaluationStore(store), settings.environment)
     evaluate_all(networks, evaluator, output, f"prewarm {dataset}, task {part} of {parts}")
-
-
-def _known_beforehand(settings, shape, steps: int):
-    from nasdmrl.prewarm import chain_networks, random_search_networks
-
-    if settings.prewarm.depth is not None:
-        yield from chain_networks(settings.prewarm.depth, shape)
-    for seed in settings.seeds if settings.prewarm.random_search else ():
-        yield from random_search_networks(steps, seed, shape, settings)
 
 
 @app.command()
@@ -159,4 +150,4 @@ def summary(
 
     steps = read_logs(logs)
     classes = {name: load_decoded(images_folder(name, data)).n_classes for name in steps["dataset"].unique()}
-    write_table(search_summary(steps, classes), output, provenance(load(config)))
+    write_table(search_summary(steps, classes), output, provenance(load(config), classes))

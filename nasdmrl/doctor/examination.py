@@ -17,19 +17,18 @@ from nasdmrl.doctor.software import check_packages, check_python, check_tensorfl
 from nasdmrl.doctor.storage import check_file_system, check_space
 from nasdmrl.profiles import config_file, read_profile, requests, wants_gpu
 
-DEFAULT_CONFIG = "config/quick.yaml"
-
 
 @dataclass(frozen=True)
 class Examination:
-    """What is examined: configuration file (by default the profile's, else the quick scale's), profile's folder,
-    results folder, whether addresses are tried, and whether a job is run on each kind of node."""
+    """What is examined: configuration file (by default the profile's, else `otherwise`), profile's folder, results
+    folder, whether addresses are tried, and whether a job is run on each kind of node."""
 
     config: str | None = None
     profile: Path | None = None
     folder: Path = Path("results")
     offline: bool = False
     srun: bool = False
+    otherwise: str = ""
 
 
 def examine(what: Examination) -> Iterator[Check]:
@@ -39,7 +38,7 @@ def examine(what: Examination) -> Iterator[Check]:
     if what.profile:
         profile, check = _read("profile", read_profile, what.profile, {})
         yield check
-    settings, check = _read("configuration", load, what.config or config_file(profile) or DEFAULT_CONFIG, None)
+    settings, check = _read("configuration", load, what.config or config_file(profile) or what.otherwise, None)
     yield check
     yield from _software(settings, profile)
     yield from guarded("SLURM", check_slurm, what.profile, profile)

@@ -1,7 +1,6 @@
 """Checks of Python, the packages, and TensorFlow with its devices."""
 
 import json
-import os
 import platform
 import re
 import shutil
@@ -9,8 +8,12 @@ import sys
 from importlib.metadata import PackageNotFoundError, metadata, version
 from typing import Any
 
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
 from nasdmrl.doctor.checks import Check, failed, ok, warning
 from nasdmrl.doctor.commands import Answer, ask
+from nasdmrl.runtime import cores
 
 IMPORT_SECONDS = 180.0
 """The first import from a shared file system may take a minute."""
@@ -89,37 +92,25 @@ def _devices(known: dict[str, Any], gpus_wanted: bool) -> Check:
     here = [re.sub(r" \(UUID.*", "", line) for line in ask(["nvidia-smi", "-L"], GPU_SECONDS).lines if "GPU" in line]
     if here:
         return warning("TensorFlow", f"{number} sees no GPU, but nvidia-smi does: {here[0]}", gpu_cure(cuda))
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ok("TensorFlow", f"{number}, no GPU on this machine, {cpus} CPU cores")
+    return ok("TensorFlow", f"{number}, no GPU on this machine, {cores()} CPU cores")
 
 
 def gpu_cure(cuda: bool) -> str:
     """How TensorFlow is made to see a GPU; `cuda`: whether it is built for one. The lock's is not."""
-    install = f"python -m pip install 'tensorflow[and-cuda]{requirement('tensorflow')}'"
     if not cuda:
-        return f"python -m pip uninstall -y tensorflow-cpu; {install}"
-    return f"{install} brings CUDA's libraries; if they are there, see by nvidia-smi whether the driver is too old"
+        return "bash envs/gpu.sh"
+    return "bash envs/gpu.sh; where CUDA's libraries are there already, see by nvidia-smi whether the driver is too old"
 
 
 def requirement(name: str) -> str:
     """The versions of another package that this one's metadata name, as `>=9.3,<10`; empty where any will do."""
-    found = [
-        re.match(rf"{name}(-cpu)?(\[[\w-]+\])?([=<>][^;]*)", text)
-        for text in metadata("nasdmrl").get_all("Requires-Dist")
-    ]
-    return next((match[3].strip() for match in found if match), "")
+    named = map(Requirement, metadata("nasdmrl").get_all("Requires-Dist"))
+    return next((str(one.specifier) for one in named if one.name in (name, f"{name}-cpu")), "")
 
 
 def satisfies(number: str, wanted: str) -> bool:
-    """Whether a version fulfils conditions such as `>=3.11,<3.14` or `==2.21.*`; only those three comparisons."""
-    return all(_holds(number, condition) for condition in wanted.split(",") if condition)
-
-
-def _holds(number: str, condition: str) -> bool:
-    comparison, bound = re.fullmatch(r"\s*(>=|<|==)\s*([\d.]+?)(?:\.\*)?\s*", condition).groups()
-    limit = [int(part) for part in bound.split(".")]
-    found = [int(part) for part in re.findall(r"\d+", number)[: len(limit)]]
-    return {">=": found >= limit, "<": found < limit, "==": found == limit}[comparison]
+    """Whether a version fulfils conditions such as `>=3.11,<3.14` or `==2.21.*`."""
+    return SpecifierSet(wanted).contains(number, prereleases=True)
 
 
 def _installed(name: str) -> str:

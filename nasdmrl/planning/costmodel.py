@@ -4,7 +4,6 @@ A training sets up once (build, trace, score for the first time) and then takes 
 only add time, so the fit is a non-negative least-squares one, of relative errors.
 """
 
-import itertools
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -12,12 +11,11 @@ from functools import cache
 import numpy as np
 from scipy.optimize import nnls
 
-from nasdmrl.costs import costs
+from nasdmrl.costs import SCORING_BATCH, costs, vgg19_cut_costs
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.nsc import LayerType, Network, Shape, parse, shapes
 from nasdmrl.sections import VGG19_CUT, LongRecipe, Recipe
 
-SCORING_BATCH = 256
 FORWARD_SHARE = 1 / 3
 """Forward pass by training step, which goes back over the weights and over the values too."""
 FEWEST_MEASURED = 6
@@ -50,22 +48,15 @@ def network_load(network: Network, shape: Shape, n_classes: int, recipe: Recipe)
     cost = costs(network, shape, n_classes, recipe)
     values = sum(math.prod(one) for one in shapes(network, shape, recipe.filters_of))
     convolutions = sum(layer.type == LayerType.CONVOLUTION for layer in network)
-    # A convolution is three layers of Keras, the prediction module is four.
+    # A convolution comes with ReLU and normalisation, the prediction module has four.
     return Load(len(network) + 2 * convolutions + 4, cost.parameters, cost.flops, values)
 
 
 def _vgg19_cut_load(shape: Shape, n_classes: int, recipe: LongRecipe) -> Load:
-    height, width, channels = shape
-    parameters = flops = values = 0
-    for filters in (recipe.vgg_filters, 2 * recipe.vgg_filters):
-        for inputs in (channels, filters):
-            weights = 9 * inputs * filters
-            parameters, flops = parameters + weights + filters, flops + 2 * weights * height * width
-            values += 2 * filters * height * width
-        height, width, channels = height // 2, width // 2, filters
-    sizes = [height * width * channels, recipe.dense_units, recipe.dense_units, n_classes]
-    dense = sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
-    return Load(10, parameters + dense, flops + 2 * dense, values)
+    parameters, flops = vgg19_cut_costs(shape, n_classes, recipe)
+    first, second = shape[0] * shape[1], (shape[0] // 2) * (shape[1] // 2)
+    # Two convolutions and their activations in each block, the second at half the size with twice the filters.
+    return Load(10, parameters, flops, 4 * recipe.vgg_filters * (first + 2 * second))
 
 
 @dataclass(frozen=True)

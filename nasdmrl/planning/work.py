@@ -9,23 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from nasdmrl.actions import SPACES
-from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.analysis.published import published
 from nasdmrl.config import Config, load
 from nasdmrl.data.images import ImageData
 from nasdmrl.data.images import load as load_images
-from nasdmrl.data.standins import CLASSES, OMNIGLOT_IMAGES_PER_CLASS
+from nasdmrl.data.standins import CLASSES
 from nasdmrl.datasets import DATASETS
 from nasdmrl.disk import count_images
-from nasdmrl.env import NASEnv
 from nasdmrl.errors import DataError
-from nasdmrl.evaluation import Evaluation
-from nasdmrl.nsc import Network, Shape, canonical, is_valid, parse, to_text
+from nasdmrl.nsc import Network, Shape, is_valid, parse, to_text
 from nasdmrl.planning.costmodel import Amount
 from nasdmrl.planning.jobs import Job, Options
-from nasdmrl.prewarm import chain_networks, share
-from nasdmrl.search import interact
+from nasdmrl.prewarm import known_beforehand, random_search_networks, share
 from nasdmrl.sections import VGG19_CUT, LongRecipe, Recipe, Space
 
 UNKNOWN = "not decoded yet"
@@ -74,7 +69,6 @@ def expected_images(dataset: str, settings: Config) -> ImageData:
     count = count_images(dataset, settings)
     if data.source == "standin":
         classes = CLASSES
-        count = min(count, CLASSES * OMNIGLOT_IMAGES_PER_CLASS) if dataset == "omniglot" else count
     pixels = np.broadcast_to(np.uint8(0), (count, data.image_size, data.image_size, 3))
     return ImageData(dataset, pixels, np.zeros(count, np.int32), min(classes, data.classes or classes), UNKNOWN)
 
@@ -108,23 +102,8 @@ def agent_seed(method: str, seed: int) -> int:
 
 @cache
 def networks_met(steps: int, seed: int, shape: Shape, config: str, space: Space = "chain") -> tuple[Network, ...]:
-    """The distinct valid networks that random search of this seed meets in `steps` steps, canonical, in its order.
-
-    Rewards change none of random search's actions, and an episode ends early only where a pointer leaves the network
-    or the network is invalid, which its shapes tell (Section 4). config: of the search, as `load` reads it.
-    """
-
-    def evaluate(network: Network) -> Evaluation:
-        form = canonical(network)
-        known.setdefault(form, is_valid(form, shape))
-        return Evaluation(form, 0.0, 0.0, "ok" if known[form] else "invalid")
-
-    known: dict[Network, bool] = {}
-    settings = load(config)
-    env = NASEnv(evaluate, space, settings.environment.max_layers, settings.max_actions(space))
-    for _ in interact(RandomSearch(len(SPACES[space]), seed), env, steps):
-        pass
-    return tuple(network for network, valid in known.items() if valid)
+    """`random_search_networks`, each search once. config: of the search, as `load` reads it."""
+    return tuple(random_search_networks(steps, seed, shape, load(config), space))
 
 
 def _of_prewarm(dataset: str, options: Options, datasets: Datasets) -> list[Training]:
@@ -139,9 +118,7 @@ def _of_prewarm(dataset: str, options: Options, datasets: Datasets) -> list[Trai
 def _known_beforehand(config: str, steps: int, dataset: str, shape: Shape, n_classes: int) -> tuple[str, ...]:
     """All that a dataset's prewarm tasks evaluate, in the order in which it is dealt out to them."""
     settings = load(config)
-    networks = [] if settings.prewarm.depth is None else list(chain_networks(settings.prewarm.depth, shape))
-    for seed in settings.seeds if settings.prewarm.random_search else ():
-        networks += networks_met(steps, seed, shape, config)
+    networks = known_beforehand(settings, shape, steps)
     data = ImageData(dataset, np.empty((0, *shape), np.uint8), np.empty(0, np.int32), n_classes, UNKNOWN)
     return tuple(to_text(network) for network in share(networks, 0, 1, data, settings.recipe()))
 

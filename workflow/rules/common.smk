@@ -18,6 +18,7 @@ from nasdmrl.analysis.tables import LONG_NETWORKS
 from nasdmrl.config import from_dict
 from nasdmrl.data.folders import class_folders
 from nasdmrl.datasets import DATASETS, with_role
+from nasdmrl.disk import datasets_used
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.sections import VGG19_CUT
 
@@ -135,15 +136,6 @@ def previous_policy(wildcards):
     )
 
 
-def has_traffic_sign():
-    """Whether Appendix A has its sixth dataset (appendix_a.traffic_sign)."""
-    choice, source = SETTINGS.appendix_a.traffic_sign, SETTINGS.data.source
-    if choice != "optional" or source != "archives":
-        return choice != "skip"
-    files = DATASETS["traffic_sign"].files
-    return all((Path(SETTINGS.data.archives) / file.name).exists() for file in files)
-
-
 def search_logs(experiment, methods, datasets, name="steps.csv"):
     """Step logs of an experiment, or what lies beside them."""
     return expand(
@@ -195,7 +187,7 @@ def notebook_inputs(experiment):
     return [*search_logs(experiment, methods, datasets), *BEST[experiment], *images]
 
 
-HARDNESS = [name for name in DATASETS if name != "traffic_sign" or has_traffic_sign()]
+HARDNESS = datasets_used(SETTINGS)
 MISSING = [name for name in DATASETS if name not in HARDNESS]
 SEARCHED = {
     "exp1": (list(METHODS), TRAINING),
