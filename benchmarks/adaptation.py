@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from nasdmrl.actions import CHAIN
-from nasdmrl.agents.meta_a2c import MetaA2C
+from nasdmrl.agents.meta_a2c import MetaA2C, Released
 from nasdmrl.agents.policy_files import Spaces
 from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.env import NASEnv
@@ -47,10 +47,11 @@ def environment(task: Task) -> NASEnv:
     return NASEnv(evaluate)
 
 
-def trained(seed: int, trials: int = TRIALS) -> MetaA2C:
+def trained(seed: int, trials: int = TRIALS, released: Released | None = None) -> MetaA2C:
     """A policy trained on so many trials of the training tasks."""
     random = np.random.RandomState(seed)
-    agent = MetaA2C(Spaces.of(environment(TASKS[0])), seed, SETTINGS, workers=WORKERS, step_scale=0.1)
+    spaces = Spaces.of(environment(TASKS[0]))
+    agent = MetaA2C(spaces, seed, SETTINGS, released, workers=WORKERS, step_scale=0.1)
     for _ in range(trials // WORKERS):
         tasks = [TRAINING[i] for i in random.randint(len(TRAINING), size=WORKERS)]
         trial(agent, [environment(task) for task in tasks])
@@ -92,16 +93,16 @@ def episodes_needed(agent, task: Task) -> int:
 
 def fixed(agent: MetaA2C, seed: int) -> MetaA2C:
     """The trained policy with fixed weights, in one environment."""
-    copy = MetaA2C(agent.spaces, seed, SETTINGS, learning=False, step_scale=agent.step_scale)
+    copy = MetaA2C(agent.spaces, seed, SETTINGS, agent.released, learning=False, step_scale=agent.step_scale)
     for ours, theirs in zip(copy.network.trainable_variables, agent.network.trainable_variables, strict=True):
         ours.assign(theirs)
     return copy
 
 
-def compared(seed: int) -> tuple[float, float]:
+def compared(seed: int, released: Released | None = None) -> tuple[float, float]:
     """Mean episodes needed on the held-out tasks: by a policy trained with this seed, and by random search."""
     start_tensorflow(threads=1)
-    agent = trained(seed)
+    agent = trained(seed, released=released)
     ours = [episodes_needed(fixed(agent, 100 * seed + i), task) for i, task in enumerate(HELD_OUT)]
     random = [episodes_needed(RandomSearch(8, 100 * seed + i), task) for i, task in enumerate(HELD_OUT)]
     return float(np.mean(ours)), float(np.mean(random))

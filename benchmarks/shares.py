@@ -8,11 +8,10 @@ seconds are a core's, as long as there are no more jobs at once than cores.
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-
-from nasdmrl.store import EvaluationStore
 
 TARGET = 0.7
 SEARCHES = ("random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study", "prewarm_task")
@@ -36,13 +35,20 @@ def job_seconds(folder: Path) -> Counter:
     return total
 
 
+def seconds_of_evaluations(store: Path) -> Iterator[float]:
+    """Of every evaluation that was stored, also of one that another job made at the same time."""
+    for segment in store.glob("*.jsonl"):
+        for line in segment.read_text().splitlines():
+            yield json.loads(line).get("training_seconds", 0.0)
+
+
 def split(folder: Path) -> dict[str, float]:
     """Seconds by what they were spent on."""
     results, jobs = folder / "results", Counter()
     for rule, spent in job_seconds(folder).items():
         jobs[GROUPS.get(rule, "tables and page" if "figures" not in rule else "figures")] += spent
     steps = sum(pd.read_csv(path)["spent_seconds"].sum() for path in results.glob("*/*/*/seed*/steps.csv"))
-    evaluations = sum(record["training_seconds"] for record in EvaluationStore(results / "store"))
+    evaluations = sum(seconds_of_evaluations(results / "store"))
     epochs = sum(pd.read_csv(path)["seconds"].sum() for path in results.glob("exp2/long/*/*/*/epochs.csv"))
     found = {"training": evaluations + epochs, "acting, learning and looking up": max(steps - evaluations, 0.0)}
     if not jobs:
