@@ -47,7 +47,8 @@ def visible(stamp: dict[str, str]) -> str:
     """The line of a stamp that a figure shows."""
     own = f"; images of one's own: {stamp['own_data']}" if "own_data" in stamp else ""
     parts = (f"scale: {stamp['scale']}", f"data: {stamp['data']}{own}", f"fidelity: {stamp['fidelity']}")
-    return " | ".join((*parts, f"seeds: {stamp['seeds']}", f"commit {stamp['commit']}", stamp["date"]))
+    seeds = f"seed{'s' * (' ' in stamp['seeds'])} {stamp['seeds']}"
+    return " | ".join((*parts, seeds, f"commit {stamp['commit']}", stamp["date"]))
 
 
 @cache

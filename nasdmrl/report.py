@@ -65,6 +65,8 @@ def write_report(results: Path, output: Path, config: Config) -> None:
         "report.html",
         stamp=stamp,
         genuine=config.scale == "paper" and config.data.source != "standin",
+        standins=config.data.source == "standin",
+        short=f"{config.scale}, stand-ins" if config.data.source == "standin" else config.scale,
         changes=changed_settings(config),
         claims=_claims(place, stamp),
         experiments=[_experiment(name, place, config, stamp) for name in EXPERIMENTS],

@@ -4,9 +4,10 @@ import string
 from dataclasses import dataclass
 
 from nasdmrl.analysis.episodes import METRICS
+from nasdmrl.analysis.published import published
 from nasdmrl.analysis.styles import name_of
 from nasdmrl.config import Config
-from nasdmrl.datasets import DATASETS, with_role
+from nasdmrl.datasets import with_role
 
 EXPERIMENTS = {
     "exp1": "Experiment 1: learning to design chain-structured networks",
@@ -58,24 +59,24 @@ TABLES = (
 def figures(config: Config) -> list[Item]:
     """Every panel of Figures 9 to 21; Figure 21 has one for each sigma of the configuration."""
     chain, unseen, sigmas = with_role("training"), with_role("evaluation"), sigma_names(config)
-    drawn = "Best network on {}, layer by layer, with its early-stop accuracy"
+    p = f"paper: p = {published().action_test.p}"
     return [
         *_curves("fig09", "exp1", [(dataset, metric) for dataset in chain for metric in METRICS]),
         Item("fig10", "exp1", "Policy entropy over the steps of the three training datasets, one after the other"),
         Item("fig11", "exp1", "Proportion of each action on the training datasets"),
-        *_panels("fig18", "exp1", [drawn.format(name_of(dataset)) for dataset in chain]),
+        *_panels("fig18", "exp1", [_drawn(name_of(dataset), dataset) for dataset in chain]),
         *_curves("fig12", "exp2", [(dataset, metric) for dataset in unseen for metric in METRICS]),
-        Item("fig13", "exp2", "Proportion of each action on the evaluation datasets, with the Wilcoxon test"),
+        Item("fig13", "exp2", f"Proportion of each action on the evaluation datasets, with the Wilcoxon test ({p})"),
         *(
             item
             for number, dataset in enumerate(unseen, start=19)
-            for item in _panels(f"fig{number}", "exp2", [_ranked(rank, dataset) for rank in RANKS])
+            for item in _panels(f"fig{number}", "exp2", [_drawn(name_of(dataset), dataset, rank) for rank in RANKS])
         ),
         *_curves("fig14", "exp3", [("omniglot", metric) for metric in METRICS]),
         Item("fig15a", "exp3", "Policy entropy over the steps, for each sigma"),
         Item("fig15b", "exp3", "Number of multi-branch networks in an episode, for each sigma"),
         Item("fig16", "exp3", "Proportion of each action, for each sigma"),
-        *_panels("fig21", "exp3", [drawn.format(f"Omniglot, {name_of(sigma)}") for sigma in sigmas]),
+        *_panels("fig21", "exp3", [_drawn(f"Omniglot, {name_of(sigma)}", sigma) for sigma in sigmas]),
         Item("fig17a", "appendix_a", "Accuracies of the networks met on each dataset"),
         Item("fig17b", "appendix_a", "Mean and best accuracy of the networks met on each dataset"),
     ]
@@ -102,9 +103,13 @@ def of_experiment(items: list[Item], experiment: str) -> list[Item]:
     return [item for item in items if item.experiment == experiment]
 
 
-def _ranked(rank: int, dataset: str) -> str:
+def _drawn(title: str, subject: str, rank: int = 1) -> str:
+    """Caption of a drawn network, with the paper's network of this rank on the dataset, or of the sigma."""
+    known = published().best_networks.networks.get(subject, [])
+    paper = [f"{one.accuracy} %" + (f", {one.network}" if one.network else "") for one in known[rank - 1 : rank]]
+    beside = f" (paper: {paper[0]})" if paper else ""
     word = {1: "Best", 2: "Second-best"}[rank]
-    return f"{word} network on {DATASETS[dataset].title}, with its early-stop accuracy"
+    return f"{word} network of deep meta-RL on {title}, with its early-stop accuracy{beside}"
 
 
 def _curves(figure: str, experiment: str, panels: list[tuple[str, str]]) -> list[Item]:
