@@ -27,7 +27,14 @@ def log(tmp_path):
     path.parent.mkdir(parents=True)
     table = pd.DataFrame(REWARDS, columns=["episode", "reward"])
     names = ["conv1", "conv1 max2", "conv1", "conv3", "conv3 conv1", "conv3 max2"]
-    table = table.assign(network=names, looked_up=[0, 0, 1, 0, 0, 0], valid=[1, 1, 1, 1, 0, 1], training_seconds=2.0, parameters=9, step=range(6))
+    table = table.assign(
+        network=names,
+        looked_up=[0, 0, 1, 0, 0, 0],
+        valid=[1, 1, 1, 1, 0, 1],
+        training_seconds=2.0,
+        parameters=9,
+        step=range(6),
+    )
     table.assign(status="ok").to_csv(path, index=False)
     return path
 

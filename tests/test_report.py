@@ -241,7 +241,13 @@ def test_empty_results_give_a_page_of_gaps(tmp_path, config):
 def test_a_small_run_is_no_reproduction(page):
     banner = plain(page.of_class("banner")[0].text)
     assert banner.startswith("This is not a reproduction of the paper. It was made at the scale “quick”")
-    for text in ("Scalequick", "Datadrawn stand-ins, not the paper's images", "Fidelitypaper", "Seeds1 (1024)", "accuracies near 100 %"):
+    for text in (
+        "Scalequick",
+        "Datadrawn stand-ins, not the paper's images",
+        "Fidelitypaper",
+        "Seeds1 (1024)",
+        "accuracies near 100 %",
+    ):
         assert text in banner
 
 
