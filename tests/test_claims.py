@@ -32,10 +32,10 @@ def save(path, **columns):
     pd.DataFrame(columns).to_csv(path, index=False)
 
 
-def search(root, place, rewards, seed=SEED, kinds=SHARED, multi=0):
+def search(root, place, rewards, seed=SEED, kinds=SHARED, multi=0, turn=0):
     """A step log: two steps an episode, half of its reward and all of it; each 20 steps have their kinds of actions."""
     steps, episodes = 2 * len(rewards), np.arange(1, len(rewards) + 1)
-    actions = np.resize(np.repeat(np.arange(len(kinds)), kinds), steps)
+    actions = np.resize(np.roll(np.repeat(np.arange(len(kinds)), kinds), turn), steps)
     names = [SPACES["multi_branch"][action].name for action in actions]
     both = np.column_stack([rewards / 2, rewards]).ravel()
     log = {"step": np.arange(1, steps + 1), "episode": np.repeat(episodes, 2), "action": actions, "reward": both}
@@ -60,7 +60,7 @@ def results(root, meta, dqn, random_search, drift=0.0, kinds=SHARED, episodes=20
         experiment = "exp2" if dataset in ("aircraft", "cu_birds") else "exp1"
         rewards = around(reward, episodes) + drift * (np.arange(episodes) >= episodes // 2) * (experiment == "exp2")
         of = kinds if dataset == "cu_birds" else SHARED
-        search(root, f"{experiment}/meta_a2c/{dataset}", rewards, kinds=of)
+        search(root, f"{experiment}/meta_a2c/{dataset}", rewards, kinds=of, turn=dataset == "cu_birds")
         search(root, f"{experiment}/random_search/{dataset}", around(random_search, episodes))
         if experiment == "exp1":
             search(root, f"exp1/dqn/{dataset}", around(dqn, episodes))
@@ -181,6 +181,14 @@ def test_the_signed_rank_test_of_c5_is_that_of_the_proportions(refuted):
     measured = table(refuted)["measured"]["C5"]
     assert f"p = {test.p:.3f} ({test.p_normal:.3f} by the normal approximation)" in measured
     assert f"total variation between the action proportions {np.abs(shares[0] - shares[1]).sum() / 2:.3f}" in measured
+
+
+def test_a_policy_that_acts_the_same_step_by_step_shows_no_strategy(reproduced, tmp_path):
+    for dataset in ("aircraft", "cu_birds"):
+        search(tmp_path, f"exp2/meta_a2c/{dataset}", around(0.5, 200))
+    row = table(tmp_path).loc["C5"]
+    assert row["verdict"] == "undecided"
+    assert "the same actions, step by step" in row["measured"]
 
 
 def test_missing_files_are_named_and_do_not_stop_the_rest(reproduced, tmp_path):

@@ -104,7 +104,8 @@ CLAIMS = (
         f"{published().action_test.place}: p = {published().action_test.p}",
         measures.c5,
         "Wilcoxon signed-rank test between the fixed policy's action proportions on the two datasets, as in the paper, "
-        "and permutation test of the total variation between them: each holds if p >= 0.05, no difference shown.",
+        "and permutation test of the total variation between them: each holds if p >= 0.05, no difference shown. "
+        "Actions that are the same step by step decide nothing.",
         _logs("exp2", ("meta_a2c",), with_role("evaluation")),
     ),
     Claim(
