@@ -81,7 +81,8 @@ DATASETS: dict[str, Dataset] = {dataset.id: dataset for dataset in _ALL}
 """The six datasets by id, in the order of the paper's tables."""
 
 
-_OWN_NAME = re.compile(r"(?!sigma)[a-z][a-z0-9_]*")
+# Figures of an agent of one's own are called own_agent_..., those of a dataset own_NAME_...
+_OWN_NAME = re.compile(r"(?!sigma|agent_)[a-z][a-z0-9_]*")
 
 
 def check_own_name(name: str) -> None:
@@ -90,7 +91,8 @@ def check_own_name(name: str) -> None:
         raise ValueError(f"`{name}` is a dataset of the paper; give yours another name")
     if not _OWN_NAME.fullmatch(name):
         raise ValueError(
-            f"`{name}`: expected lower-case letters, digits and `_` that begin with a letter, and not with `sigma`"
+            f"`{name}`: expected lower-case letters, digits and `_` that begin with a letter, "
+            "and not with `sigma` or `agent_`"
         )
 
 

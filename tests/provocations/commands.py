@@ -97,7 +97,7 @@ CONFIGURATION = {
         own_name("dtd")
     ),
     "FILE: data.own: Value error, `NAME`: expected lower-case letters, digits and `_` that begin with a letter, and "
-    "not with `sigma` (found VALUE)": own_name("My-Flowers"),
+    "not with `sigma` or `agent_` (found VALUE)": own_name("My-Flowers"),
 }
 
 

@@ -222,7 +222,7 @@ OWN = {
     "FILE: cannot be read (...); replace it or take it away": link_to_nothing,
     "NAME: image `NAME` has more than 8 bits a channel; convert it to 8 bits": deep_colours,
     "`NAME` is a dataset of the paper; give yours another name": lambda scene: convert(scene, "dtd", "--own"),
-    "`NAME`: expected lower-case letters, digits and `_` that begin with a letter, and not with `sigma`": (
+    "`NAME`: expected lower-case letters, digits and `_` that begin with a letter, and not with `sigma` or `agent_`": (
         lambda scene: convert(scene, "My-Plants", "--own")
     ),
 }
