@@ -376,6 +376,13 @@ def test_earlier_records_survive_a_failure(copied, tmp_path):
     assert sorted(path.name for path in output.iterdir()) == before
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"{", b"[]", b"{}", b'{"images_per_class": [1]}'])
+def test_a_spec_that_is_none_is_one_message(tmp_path, content):
+    (tmp_path / records.SPEC_NAME).write_bytes(content)
+    with pytest.raises(DataError, match=r"dataset_spec\.json: cannot be read .*; run the conversion again"):
+        records.read_spec(tmp_path)
+
+
 def test_damaged_records_and_arrays(standins, tmp_path):
     convert("dtd", standins, tmp_path / "records", False)
     decode(tmp_path / "records", tmp_path / "images", Data(image_size=16))

@@ -171,9 +171,11 @@ def read_spec(folder: Path | str) -> dict:
     """Content of `dataset_spec.json`. Raises `DataError` where it is missing or not readable."""
     path = Path(folder) / SPEC_NAME
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        spec = json.loads(path.read_text(encoding="utf-8"))
+        spec["images_per_class"].values()  # what all readers need
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); run the conversion again") from error
+    return spec
 
 
 def record_path(folder: Path | str, label: int) -> str:
