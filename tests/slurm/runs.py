@@ -15,7 +15,7 @@ ROOT = HERE.parent.parent
 CLUSTER = ["bash", str(HERE / "cluster.sh")]
 TINY = {  # evaluations of half a second; searches and trainings long enough to be met while they run
     "data": "{source: standin, image_size: 16, classes: 3, images_per_class: 30, require_official_counts: false}",
-    "early_stop": "{epochs: 2, filters: 4, dense_units: 8, batch_size: 32}",
+    "early_stop": "{epochs: 150, filters: 4, dense_units: 8, batch_size: 32}",
     "exp1": "{meta_a2c: {omniglot: 40, vgg_flower: 40, dtd: 40}, dqn: {omniglot: 9, vgg_flower: 9, dtd: 9},"
     " random_search: {omniglot: 9, vgg_flower: 9, dtd: 80}}",
     "exp2": "{evaluation_steps: 10, epochs: 20, repeats: 2, vgg_filters: 8, dense_units: 64}",
@@ -89,15 +89,14 @@ def assert_same_results(first, second, targets):
 def keys_of(folder):
     """Keys of all evaluations that were ever stored, one for each time."""
     lines = [line for path in folder.glob("results/store/*.jsonl") for line in path.read_text().splitlines()]
-    keys = [line.split('"')[3] for line in lines if line.startswith('{"key"')]
-    assert keys
-    return keys
+    return [line.split('"')[3] for line in lines if line.startswith('{"key"')]
 
 
 def say(title, folder, start):
     """Print a run's figures."""
     states = Counter(state for state, _, _ in jobs_of(folder))
     keys = keys_of(folder)
+    assert keys
     jobs = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
     print(f"{title}: {time.monotonic() - start:.0f} s; jobs: {jobs}; {len(keys)} evaluations stored, "
           f"{len(keys) - len(set(keys))} of them again")  # fmt: skip
