@@ -24,14 +24,17 @@ from nasdmrl.search import run_search
 ROOT = Path(__file__).parent.parent
 COMMANDS = (["--help"], ["version"], ["show-network", "conv3 max2"])
 SEEDS = "[1,2,3,4,5]"
+START = "from nasdmrl.runtime import start_tensorflow; start_tensorflow(1)"
 
 
 def rows() -> Iterator[Row]:
-    plain = usual([sys.executable, "-c", "import tensorflow"], repeats=2)
+    plain = usual([sys.executable, "-c", "import tensorflow"], repeats=3)
     with tempfile.TemporaryDirectory() as folder:
         for arguments in (*COMMANDS, summary(Path(folder))):
             spent = usual([sys.executable, "-m", "nasdmrl.cli", *arguments])
             yield Row(f"nasdmrl {arguments[0]}", spent, "s", 0.5, plain, "plain: import TensorFlow, and nothing else")
+    spent = usual([sys.executable, "-c", START], repeats=3)
+    yield Row("TensorFlow's start in a job", spent, "s", None, plain, "plain: import TensorFlow, which brings Keras")
     yield dry_run()
 
 
