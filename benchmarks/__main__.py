@@ -16,8 +16,9 @@ def main(names: list[str]) -> None:
     if len(names) == 1:
         run(names[0], importlib.import_module(f"benchmarks.{names[0]}").rows())
         return
-    for name in names or SECTIONS:
-        subprocess.run([sys.executable, "-m", "benchmarks", name], check=True)
+    ended = {name: subprocess.run([sys.executable, "-m", "benchmarks", name]).returncode for name in names or SECTIONS}
+    if failed := [name for name, code in ended.items() if code]:
+        sys.exit(f"failed, each with its error above: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ REPEATS = 3
 
 def step_and_parts(network: Network, data: ImageData, recipe: Recipe) -> tuple[float, dict[str, float]]:
     """Seconds of a step of training, and of each of its products and convolutions and of Adam's pass, by name."""
+    tf.random.set_seed(1)  # random numbers must have a seed where operations are deterministic
     parts = {name: timed(work) for name, work in works(network, data, recipe)}
     shapes_of_weights = [
         weight.shape for weight in build(network, data.shape, data.n_classes, recipe).trainable_variables

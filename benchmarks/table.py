@@ -49,13 +49,15 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def run(name: str, rows: Iterable[Row]) -> None:
-    """Print each row as it comes; write all of them at the end."""
+    """Print each row as it comes; write all of them at the end, or where a measurement fails."""
     print(f"{name}:", flush=True)
     found, start = [], time.monotonic()
-    for row in rows:
-        found.append({**row._asdict(), "met": row.met})
-        print(row.line(), flush=True)
-    write_table(pd.DataFrame(found), FOLDER / f"{name}.csv", machine())
+    try:
+        for row in rows:
+            found.append({**row._asdict(), "met": row.met})
+            print(row.line(), flush=True)
+    finally:
+        write_table(pd.DataFrame(found), FOLDER / f"{name}.csv", machine())
     print(f"  {name} took {time.monotonic() - start:.0f} s", flush=True)
 
 

@@ -7,6 +7,7 @@ together need about 14 GB of memory.
 """
 
 import gc
+import logging
 import os
 import tempfile
 import warnings
@@ -137,6 +138,7 @@ def start_package() -> None:
 def start_original() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     warnings.simplefilter("ignore")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def by_package(text: str, folder: str, recipe: Recipe, round_: int) -> float:
