@@ -43,3 +43,6 @@ MULTI_BRANCH = (
 )
 SPACES: dict[Space, tuple[Action, ...]] = {"chain": CHAIN, "multi_branch": MULTI_BRANCH}
 """Actions A0, A1, ... of each space in the paper's order: 8 and 14."""
+
+OUT_OF_BOUNDS = "out_of_bounds"
+"""Status of a step whose action moved a pointer out of the network (Section 3)."""

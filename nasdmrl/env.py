@@ -6,13 +6,12 @@ import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
-from nasdmrl.actions import SPACES, Action
+from nasdmrl.actions import OUT_OF_BOUNDS, SPACES, Action
 from nasdmrl.evaluation import Evaluate, Evaluation
 from nasdmrl.nsc import LayerType, Network, canonical, encode, is_multi_branch, to_text
 from nasdmrl.sections import Environment, Space
 
 _DEFAULTS = Environment()
-OUT_OF_BOUNDS = "out_of_bounds"
 
 
 class NASEnv(gymnasium.Env):

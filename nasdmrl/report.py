@@ -7,11 +7,9 @@ gap that names it; nothing is computed anew but sums over the EvaluationStore.
 import base64
 import contextlib
 import itertools
-import json
 import os
 import platform
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -28,7 +26,7 @@ from nasdmrl.analysis.tables import read_stamp, read_table
 from nasdmrl.analysis.times import duration
 from nasdmrl.config import Config
 from nasdmrl.files import write_text
-from nasdmrl.provenance import provenance
+from nasdmrl.provenance import changed_settings, is_genuine, provenance
 from nasdmrl.store import EvaluationStore
 
 CSS_PIXELS_PER_INCH = 96
@@ -49,8 +47,6 @@ AS_TRAINED = (
     "“As trained” is the time as if the run had trained each of its networks itself, to compare with the paper's on "
     "one K40m GPU; “spent here” is less where the store knew networks."
 )
-NOT_OF_THE_PAPER = ("resources.", "data.source", "data.archives")
-"""Beginnings of settings of this machine; the banner tells the source of the data."""
 Place = tuple[Path, Path]
 """The results folder, and the folder that the page is in."""
 
@@ -64,7 +60,7 @@ def write_report(results: Path, output: Path, config: Config) -> None:
     page = rendered(
         "report.html",
         stamp=stamp,
-        genuine=config.scale == "paper" and config.data.source != "standin",
+        genuine=is_genuine(stamp),
         standins=config.data.source == "standin",
         short=f"{config.scale}, stand-ins" if config.data.source == "standin" else config.scale,
         changes=changed_settings(config),
@@ -260,22 +256,6 @@ def _claims(place: Place, stamp: dict[str, str]) -> dict[str, Any]:
     links = _links(place, {"Claims as CSV": "claims.csv"})
     caveats = list(filter(None, table["caveat"].unique()))
     return {"rows": rows, "gap": "", "caveats": caveats, "links": links, "other_run": other_run}
-
-
-def changed_settings(config: Config) -> list[tuple[str, str, str]]:
-    """Settings that differ from the paper's: key, value here, the paper's value; but for `NOT_OF_THE_PAPER`."""
-    here, paper = (dict(flat(settings.model_dump(mode="json"))) for settings in (config, Config()))
-    keys = [key for key in paper if here[key] != paper[key] and not key.startswith(NOT_OF_THE_PAPER)]
-    return [(key, here[key], paper[key]) for key in keys]
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Keys (`exp2.epochs`) and values of a configuration as text."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value if isinstance(value, str) else json.dumps(value)
 
 
 def hardware() -> dict[str, str]:

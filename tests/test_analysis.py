@@ -15,7 +15,7 @@ from nasdmrl.analysis.tables import read_table, search_summary, write_table
 from nasdmrl.config import Config
 from nasdmrl.errors import DataError, NasdmrlError
 from nasdmrl.notebooks import run_notebook
-from nasdmrl.provenance import provenance, visible
+from nasdmrl.provenance import changed_settings, provenance, scale_of, visible
 
 # Three episodes of 2, 1 and 3 steps.
 REWARDS = [(1, 0.1), (1, 0.4), (2, 0.2), (3, 0.3), (3, 0.0), (3, 0.6)]
@@ -137,3 +137,21 @@ def test_a_stamp_names_images_of_ones_own():
     stamp = provenance(Config(), ["dtd", "pets", "pets"])
     assert stamp["own_data"] == "pets"
     assert "data: official archives; images of one's own: pets | " in visible(stamp)
+
+
+def test_changed_settings():
+    """Where the images are from, and the threads of a job, are no choice of the paper's."""
+    assert changed_settings(Config()) == []
+    assert changed_settings(Config(seeds=(1, 2))) == [("seeds", "[1, 2]", "[1024]")]
+    changes = {"data": {"source": "archives", "archives": "a"}, "resources": {"search_threads": 8}}
+    assert changed_settings(Config.model_validate(changes)) == []
+
+
+def test_a_stamp_of_the_papers_scale_names_what_is_not_the_papers():
+    changes = {"early_stop": {"epochs": 1}, "exp1": {"dqn": {"omniglot": 9}}, "seeds": [1, 2], "plots": {"dpi": 99}}
+    stamp = provenance(Config.model_validate(changes))
+    assert scale_of(stamp) == "paper, changed in early_stop.epochs, exp1.dqn.omniglot"
+    assert visible(stamp).startswith("scale: paper, changed in early_stop.epochs, exp1.dqn.omniglot | data: ")
+    assert scale_of({**stamp, "changed": "a, b, c, d, e"}) == "paper, changed in a, b, c and 2 more"
+    assert "changed" not in provenance(Config(seeds=(1, 2), fidelity="released"))
+    assert "changed" not in provenance(Config.model_validate({"scale": "quick", **changes}))

@@ -74,7 +74,14 @@ def exp3(root, rewards, every, episodes=1200):
     flags = [np.arange(episodes) % count == 0 for count in every]
     for sigma, reward in rewards.items():
         multi = np.concatenate(flags).astype(int)
-        search(root, f"exp3/{sigma}/omniglot", around(reward, episodes), kinds=[8, 6, 6], multi=multi)
+        search(
+            root,
+            f"exp3/{sigma}/omniglot",
+            around(reward, episodes),
+            kinds=[8, 6, 6],
+            multi=multi,
+            turn=sigma == "sigma0.1",
+        )
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +268,7 @@ def test_caveats():
     assert "One seed" in text
     assert "cannot decide" in caveat({**PAPER, "data": quick["data"]})
     assert "cannot decide" in caveat({**PAPER, "scale": "reduced"})
+    assert caveat({**PAPER, "changed": "exp1.dqn.dtd"}).startswith("Scale paper, changed in exp1.dqn.dtd, data: ")
     assert caveat({**PAPER, "seeds": "1024"}).startswith("One seed")
     assert caveat(PAPER) == ""
 
@@ -271,6 +279,13 @@ def test_every_row_carries_scale_data_and_fidelity(tmp_path):
     for column in ("scale", "data", "fidelity"):
         assert found[column].unique().tolist() == [quick[column]]
     assert found["caveat"].str.contains("cannot decide").all()
+
+
+def test_searches_that_act_alike_say_nothing_of_sigma(tmp_path):
+    for sigma in ("sigma0.0", "sigma0.1"):
+        search(tmp_path, f"exp3/{sigma}/omniglot", around(0.6, 200), kinds=[8, 6, 6])
+    first = table(tmp_path)["measured"]["C7"].split("; ")[0]
+    assert first == "the same actions with both sigmas, step by step: nothing shows what sigma does (undecided)"
 
 
 # --- pages --------------------------------------------------------------------------------------------------

@@ -149,6 +149,12 @@ def _difference(first: Series, second: Series, bin_episodes: int | None = None, 
     return series_difference(one, two, bin_episodes, paired)
 
 
+def _same(first: Series, second: Series) -> bool:
+    """Whether all seeds that both have are the same, number by number."""
+    seeds = first.keys() & second.keys()
+    return bool(seeds) and all(np.array_equal(first[seed], second[seed]) for seed in seeds)
+
+
 def _piece(series: Series, pieces: int, index: int) -> Series:
     """Of every seed's series, cut into so many equal pieces, this one."""
     return {seed: np.array_split(values, pieces)[index] for seed, values in series.items()}
@@ -254,9 +260,9 @@ def _signed_rank_part(proportions: pd.DataFrame) -> Part:
 
 
 def _distance_part(first: Series, second: Series) -> Part:
-    seeds = sorted(first.keys() & second.keys())
-    if seeds and all(np.array_equal(first[seed], second[seed]) for seed in seeds):
+    if _same(first, second):
         return Part("the same actions, step by step: nothing shows what the policy makes of either dataset", None)
+    seeds = sorted(first.keys() & second.keys())
     test = distance_test(*([series[seed] for seed in seeds] for series in (first, second)), len(CHAIN))
     if math.isnan(test.p):
         return Part("total variation between the action proportions: too few steps", None)
@@ -283,9 +289,13 @@ def _long_part(inputs: Inputs, dataset: str, *networks: str) -> Part:
 
 def c7(inputs: Inputs) -> list[Part]:
     """Best reward with sigma 0.1 minus 0.0; share of multi-branch networks, and its change, with each sigma."""
-    parts = reward_parts(inputs, "exp3", "omniglot", SIGMAS[::-1], around_zero)
-    for sigma in SIGMAS:
-        made = _multi_branch(_steps(inputs, "exp3", sigma, "omniglot"))
+    logs = {sigma: _steps(inputs, "exp3", sigma, "omniglot") for sigma in SIGMAS}
+    if _same(*(_by_seed(log, "action") for log in logs.values())):
+        parts = [Part("the same actions with both sigmas, step by step: nothing shows what sigma does", None)]
+    else:
+        parts = reward_parts(inputs, "exp3", "omniglot", SIGMAS[::-1], around_zero)
+    for sigma, log in logs.items():
+        made = _multi_branch(log)
         share, fall = series_mean(list(made.values())), _difference(_piece(made, 2, 1), _piece(made, 2, 0), paired=True)
         what = f"share of multi-branch networks with {name_of(sigma)}"
         parts.append(_points(what, share, about(published().multi_branch.share), "%"))

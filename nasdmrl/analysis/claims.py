@@ -14,7 +14,7 @@ from nasdmrl.analysis.claim_measures import SIGMAS, Inputs, Part, log_files, lon
 from nasdmrl.analysis.published import published
 from nasdmrl.analysis.tables import LONG_NETWORKS
 from nasdmrl.datasets import with_role
-from nasdmrl.provenance import SOURCES
+from nasdmrl.provenance import is_genuine, scale_of
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not run"
 WORDS = {True: "holds", False: "does not hold", None: "undecided"}
@@ -124,7 +124,8 @@ CLAIMS = (
         "exploration falls.",
         "Figures 14 a, 15 a and 15 b",
         measures.c7,
-        "Best reward of an episode, sigma 0.1 minus sigma 0.0: holds if the interval holds zero. Share of multi-branch "
+        "Best reward of an episode, sigma 0.1 minus sigma 0.0: holds if the interval holds zero; actions that are the "
+        "same step by step decide nothing. Share of multi-branch "
         "networks among the valid ones that a new layer made, with each sigma: holds if the interval lies within 7.1 % "
         "and 14.1 %; its second half minus its first: holds if the interval lies below zero.",
         _logs("exp3", SIGMAS, ("omniglot",)),
@@ -159,9 +160,9 @@ def _verdict(verdict: str, measured: str, inputs: Inputs) -> Verdict:
 def caveat(stamp: dict[str, str]) -> str:
     """What a run with this stamp cannot say: empty for the paper's scale, its images and several seeds."""
     sentences = []
-    if stamp["scale"] != "paper" or stamp["data"] == SOURCES["standin"]:
+    if not is_genuine(stamp):
         sentences.append(
-            f"Scale {stamp['scale']}, data: {stamp['data']}: this run cannot decide the paper's claim; the verdict is "
+            f"Scale {scale_of(stamp)}, data: {stamp['data']}: this run cannot decide the paper's claim; the verdict is "
             "only about these results."
         )
     if len(stamp.get("seeds", "").split()) == 1:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from nasdmrl.actions import MULTI_BRANCH, SPACES
+from nasdmrl.actions import MULTI_BRANCH, OUT_OF_BOUNDS, SPACES
 from nasdmrl.analysis.styles import in_order, sigma_of
-from nasdmrl.env import OUT_OF_BOUNDS
 from nasdmrl.errors import DataError
 from nasdmrl.nsc import LayerType
 

@@ -10,7 +10,8 @@ import pandas as pd
 from nasdmrl.analysis.episodes import read_logs
 from nasdmrl.archiving.contents import CONFIG, run_stamp, stamps
 from nasdmrl.errors import DataError, NasdmrlError
-from nasdmrl.report import flat, read
+from nasdmrl.provenance import flat
+from nasdmrl.report import read
 from nasdmrl.store import EvaluationStore
 
 LOGS = "*/*/seed*/steps.csv"
