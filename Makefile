@@ -49,13 +49,15 @@ bench-agents: install
 archive: install
 	nasdmrl archive
 
-# Results go; evaluations and downloads, which took long, stay. `make clean-all` removes them and the installation too.
+# Results go, long trainings too, which nothing looks up; evaluations, downloads and checkpoints, which took long, stay.
+# `make clean-all` removes them and the installation too.
 clean:
-	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name store ! -name archives -exec rm -rf {} +
+	find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name store ! -name archives ! -name checkpoints \
+	  -exec rm -rf {} +
 	rm -rf results/archives/standin .snakemake
 
 clean-all: clean
-	rm -rf results/store results/archives $(VENV) *.egg-info .pytest_cache .ruff_cache
+	rm -rf results/store results/archives results/checkpoints $(VENV) *.egg-info .pytest_cache .ruff_cache
 
 # Needs uv; run it after a change of the dependencies in pyproject.toml.
 lock:

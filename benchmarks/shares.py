@@ -9,6 +9,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +40,8 @@ def seconds_of_evaluations(store: Path) -> Iterator[float]:
     """Of every evaluation that was stored, also of one that another job made at the same time."""
     for segment in store.glob("*.jsonl"):
         for line in segment.read_text().splitlines():
-            yield json.loads(line).get("training_seconds", 0.0)
+            with suppress(ValueError):  # a line that a killed writer left unfinished
+                yield json.loads(line).get("training_seconds", 0.0)
 
 
 def split(folder: Path) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Checkpoints of a long training: everything that the next epoch depends on, in one file of plain arrays."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ def save_checkpoint(path: Path | str, variables: Sequence[Any], rows: list[Row],
     arrays = {f"variable{number}": variable.numpy() for number, variable in enumerate(variables)}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **texts, **arrays)
+        file.flush()
+        os.fsync(file.fileno())  # before it takes the last one's place, so that a node's death leaves one of them
 
 
 def load_checkpoint(path: Path | str, variables: Sequence[Any], settings: dict[str, Any]) -> list[Row]:

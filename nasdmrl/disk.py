@@ -9,6 +9,7 @@ from nasdmrl.costs import vgg19_cut_costs
 from nasdmrl.data.folders import class_of_images
 from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS
 from nasdmrl.datasets import DATASETS, with_role
+from nasdmrl.runtime import cores
 
 STANDIN_BYTES = 1_250_000
 """Mean size of a dataset's stand-ins; their records are no larger (measured: 7.3 and 6.8 MB for six datasets)."""
@@ -23,9 +24,8 @@ STEP_BYTES = 1000
 """A row of a step log (110 bytes) and an evaluation's record (520 bytes), with their share of other logs."""
 EXHIBIT_BYTES = 20_000_000
 """Figures, executed notebooks, tables and the report (measured: 11.5 MB)."""
-WEIGHT_BYTES = 4
-WEIGHTS_BY_PARAMETER = 3
-"""A checkpoint holds each weight and Adam's two moments of it."""
+CHECKPOINT_BYTES = 12
+"""By parameter: a weight and Adam's two moments of it, float32."""
 
 
 def disk_needs(settings: Config, jobs: int | None = None) -> dict[str, int]:
@@ -46,6 +46,11 @@ def disk_needs(settings: Config, jobs: int | None = None) -> dict[str, int]:
     }
 
 
+def trainings_at_once(settings: Config) -> int:
+    """Long trainings that run at once on this machine, whose cores their threads share."""
+    return max(1, cores() // settings.resources.search_threads)
+
+
 def datasets_used(settings: Config) -> list[str]:
     """Ids of the paper's datasets that a run uses; traffic_sign may be skipped, or missing and optional."""
     choice, source = settings.appendix_a.traffic_sign, settings.data.source
@@ -62,13 +67,13 @@ def count_images(dataset: str, settings: Config) -> int:
     Raises `DataError` for a folder of `data.own` that holds no dataset.
     """
     data = settings.data
-    classes, images = _counts(dataset, settings)
+    classes, images = classes_and_images(dataset, settings)
     per_class = images / classes
     return round(min(classes, data.classes or classes) * min(per_class, data.images_per_class or per_class))
 
 
-def _counts(dataset: str, settings: Config) -> tuple[int, int]:
-    """Classes and images of a dataset, all of them."""
+def classes_and_images(dataset: str, settings: Config) -> tuple[int, int]:
+    """Classes and images of a dataset, all of them. Raises `DataError` for a folder of `data.own` that holds none."""
     data = settings.data
     if dataset in data.own:
         counts = Counter(class_of_images(dataset, data.own[dataset]).values())
@@ -106,7 +111,7 @@ def _checkpoint_bytes(settings: Config, jobs: int | None) -> int:
     sizes = [vgg19_cut_parameters(settings, name) for name in with_role("evaluation")]
     trainings = (len(RANKS) + 1) * settings.exp2.repeats * len(sizes)
     at_once = trainings if jobs is None else min(jobs, trainings)
-    return 2 * at_once * max(sizes) * WEIGHTS_BY_PARAMETER * WEIGHT_BYTES
+    return 2 * at_once * max(sizes) * CHECKPOINT_BYTES
 
 
 def vgg19_cut_parameters(settings: Config, dataset: str) -> int:
@@ -117,8 +122,7 @@ def vgg19_cut_parameters(settings: Config, dataset: str) -> int:
 
 def _search_bytes(settings: Config, hardness: int) -> int:
     """Step logs, stored evaluations and policies of all searches."""
-    exp1 = [settings.exp1.meta_a2c, settings.exp1.dqn, settings.exp1.random_search]
-    chain = [steps for trials in exp1 for _, steps in trials]
+    chain = [steps for _, trials in settings.exp1 for _, steps in trials]
     unseen = [settings.exp2.evaluation_steps] * 2 * (len(with_role("evaluation")) + len(settings.data.own))
     branches = [settings.exp3.steps] * len(settings.exp3.sigmas)
     steps = [*chain, *unseen, *branches, *[settings.appendix_a.steps] * hardness]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, field_validator
 
 from nasdmrl.datasets import check_own_name
 
@@ -211,7 +211,7 @@ class Experiment2(Section):
 class Experiment3(Section):
     """Exp. 3: the multi-branch space on omniglot (Section 7)."""
 
-    sigmas: tuple[float, ...] = field((0.0, 0.1), "Factors of a shifting action's reward (Section 7).")
+    sigmas: tuple[NonNegativeFloat, ...] = field((0.0, 0.1), "Factors of a shifting action's reward (Section 7).")
     steps: int = field(20000, "t_max, steps (Section 7).", ge=1)
     max_actions: int = field(20, "Most actions of an episode, tau (Section 7).", ge=1)
     update_steps: int = field(10, "Steps between two updates, j (Section 5).", ge=1)

@@ -35,6 +35,7 @@ def test_show_network_of_figure_4():
         (["show-network", "max3 max3 max3 max3 max3"], "is invalid on images of 84 x 84 x 3: layer 5"),
         (["evaluate-network", "cifar", "conv3"], "unknown dataset `cifar`; known are omniglot"),
         (["evaluate-network", "dtd", "conv3", "--images", "nowhere"], "nowhere: cannot be read"),
+        (["evaluate-network", "dtd", "conv3", "--images", "i", "--space", "wide"], "unknown space `wide`"),
         (["search", "magic", "dtd", "--steps", "1", "--output", "x"], "unknown method `magic`"),
         (["convert", "dtd", "nowhere", "out"], "put the official archive there"),
         (["decode", "nowhere", "out", "--config", "{}"], "dataset_spec.json: cannot be read"),

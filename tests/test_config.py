@@ -131,6 +131,7 @@ def test_unknown_key_is_refused_with_the_closest(tmp_path):
         ({"data": {"own": {"agent_dtd": "."}}}, r"data\.own: .*`agent_dtd`: .* not with `sigma` or `agent_`"),
         ({"data": {"own": {"sigma_plants": "."}}}, r"data\.own: .*`sigma_plants`: .* not with `sigma` or `agent_`"),
         ({"data": {"own": {"dtd": "."}}}, r"data\.own: .*`dtd` is a dataset of the paper"),
+        ({"exp3": {"sigmas": [-0.1]}}, r"exp3\.sigmas\.0: .*greater than or equal to 0 \(found -0\.1\)"),
         ({"sale": "quick"}, r"sale: unknown key; did you mean `scale`"),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import stripes
+from PIL import Image
 
 from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.config import Config, load
@@ -69,7 +70,7 @@ def test_jobs_wait_for_what_makes_their_inputs(quick):
     assert flower.priority > known["dqn dtd 1024"].priority
     command, arguments, options = flower.call
     assert (command, arguments) == ("search", ["meta_a2c", "vgg_flower"])
-    assert (options["--steps"], options["--seed"]) == ("20", "1024")
+    assert (options["--steps"], options["--seed"]) == ("30", "1024")
     assert known["all"].call == ("", [], {})
     assert known["table6"].call[:2] == ("table6", [])  # in the shell's brackets
 
@@ -160,11 +161,25 @@ def test_exp2b_trains_the_paper_s_networks_until_others_are_found(quick, root, m
     (one,) = trainings(job, datasets)
     # conv1 conv3 conv3 max2 conv3 max2 max2 max2 max2: 32, 30, 28, 14, 12, 6, 3, 1 px, and the last max2 fits no more
     assert one.network == "conv1 conv3 conv3 max2 conv3 max2 max2 max2"
-    assert (one.recipe.seed, one.recipe.epochs, one.recipe.filters) == (1, 5, 8)
+    assert (one.recipe.seed, one.recipe.epochs, one.recipe.filters) == (1, 10, 8)
     best = tmp_path / "results/exp2/best/cu_birds/best1.json"
     best.parent.mkdir(parents=True)
     best.write_text('{"network": "conv5"}')
     assert trainings(job, datasets)[0].network == "conv5"
+
+
+def test_a_dataset_of_ones_own_is_planned_before_it_is_decoded(tmp_path):
+    """Eight images in two classes; its long training's network is one of the paper's, which knows no such dataset."""
+    for name in ("cat", "dog"):
+        (tmp_path / f"pets/{name}").mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (9, 9)).save(tmp_path / f"pets/{name}/{number}.png")
+    settings = Config.model_validate({"data": {"own": {"pets": str(tmp_path / "pets")}, "source": "standin"}})
+    datasets = Datasets(settings, Path("nowhere"))
+    assert (len(datasets["pets"].labels), datasets["pets"].n_classes) == (8, 2)
+    call = f"nasdmrl retrain pets nowhere/best1.json --repeat 0 --config '{settings.subset('exp2')}' > log 2>&1"
+    (one,) = trainings(Job(1, "long_training", {"dataset": "pets"}, call), datasets)
+    assert one.network == "conv3 conv5 max2 max2"  # the paper's best on aircraft
 
 
 # --- cost model -----------------------------------------------------------------------------------------------------

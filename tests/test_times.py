@@ -1,12 +1,13 @@
 """Running times against hand-made logs and the paper's tables."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from golden import write_golden
 
-from nasdmrl.analysis.episodes import read_logs
+from nasdmrl.analysis.episodes import experiment_of, read_logs
 from nasdmrl.analysis.published import published
 from nasdmrl.analysis.times import duration, running_times, times_table
 
@@ -83,6 +84,14 @@ def test_the_papers_times_stand_beside(tmp_path):
         assert (table["steps"] == 40).all()
     assert table["dataset"].tolist() == ["omniglot", "vgg_flower", "dtd", "aircraft", "cu_birds"]
     assert table.loc[3, "paper_seconds"] == 9 * 3600 + 49 * 60
+
+
+def test_searches_that_are_none_of_the_papers(tmp_path):
+    steps = run([(1, 0, "ok", 4.0, 1.0)])
+    (row,) = times_table(steps, "").to_dict("records")
+    assert (row["as_trained"], row["paper"]) == ("4.0s", "")
+    assert experiment_of(Path("dqn/dtd/seed1/steps.csv")) == ""
+    assert experiment_of(Path("results/exp1/dqn/dtd/seed1/steps.csv")) == "exp1"
 
 
 def test_a_search_of_the_paper_without_a_log_has_a_row_that_says_so(tmp_path):

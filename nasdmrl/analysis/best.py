@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from nasdmrl.analysis.episodes import read_logs
+from nasdmrl.analysis.episodes import experiment_of, read_logs
 from nasdmrl.analysis.styles import sigma_of
 from nasdmrl.errors import DataError
 from nasdmrl.nsc import canonical, parse, to_rows, to_text
@@ -37,7 +37,7 @@ def best_network(logs: list[Path], rank: int) -> dict[str, Any]:
     whole = {name: int(row[name]) for name in ("parameters", "flops", "seed", "step")}
     return {
         "rank": rank,
-        "experiment": logs[0].parts[-5] if len(logs[0].parts) >= 5 else "",
+        "experiment": experiment_of(logs[0]),
         "subject": row["dataset"] if sigma_of(row["method"]) is None else row["method"],
         "dataset": row["dataset"],
         "network": row["network"],

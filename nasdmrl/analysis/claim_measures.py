@@ -51,7 +51,8 @@ class Inputs:
         """Files of a pattern of `log_files` or `long_files` that count, sorted."""
         kind, wanted = ("repeat", self.repeats) if "/repeat" in pattern else ("seed", self.seeds)
         found = sorted(self.results.glob(pattern))
-        return [path for path in found if wanted is None or int(path.parent.name.removeprefix(kind)) in wanted]
+        numbers = {path: path.parent.name.removeprefix(kind) for path in found}
+        return [path for path in found if numbers[path].isdigit() and (wanted is None or int(numbers[path]) in wanted)]
 
 
 @dataclass(frozen=True)

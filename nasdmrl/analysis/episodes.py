@@ -41,6 +41,11 @@ def read_progress(paths: Iterable[Path | str]) -> pd.DataFrame:
     return _read_all(paths, "progress file", "progress.csv")
 
 
+def experiment_of(log: Path) -> str:
+    """The experiment of a log `EXPERIMENT/METHOD/DATASET/seedSEED/NAME`; empty where the path is shorter."""
+    return log.parts[-5] if len(log.parts) >= 5 else ""
+
+
 def _read_all(paths: Iterable[Path | str], kind: str, name: str) -> pd.DataFrame:
     frames = [_read_run(Path(path), kind, name) for path in paths]
     if not frames:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from nasdmrl.analysis.best import ranked
-from nasdmrl.analysis.episodes import RUN
+from nasdmrl.analysis.episodes import RUN, first_meetings
 from nasdmrl.analysis.published import published
 from nasdmrl.data.records import read_spec
 from nasdmrl.datasets import DATASETS, with_role
@@ -121,16 +121,16 @@ def search_summary(steps: pd.DataFrame, classes: dict[str, int]) -> pd.DataFrame
 
 
 def _summary(run: tuple, rows: pd.DataFrame, classes: dict[str, int]) -> dict:
-    best = ranked(rows)
+    best, met = ranked(rows), first_meetings(rows)
     return {
         **dict(zip(RUN, run, strict=True)),
         "steps": len(rows),
         "episodes": rows["episode"].max(),
-        "networks": int(((rows["looked_up"] == 0) & (rows["status"] != "out_of_bounds")).sum()),
+        "networks": len(met),
         "valid_share": rows["valid"].mean(),
         "best_reward": rows["reward"].max(),
         "median_reward": rows["reward"].median(),
         "chance": 1 / classes[run[1]],
         "best_network": best["network"].iloc[0] if len(best) else "",
-        "training_seconds": rows.loc[rows["looked_up"] == 0, "training_seconds"].sum(),
+        "training_seconds": met["training_seconds"].sum(),
     }

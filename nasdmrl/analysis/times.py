@@ -40,8 +40,9 @@ def running_times(steps: pd.DataFrame, published: Mapping[str, Mapping[str, floa
 
 
 def times_table(steps: pd.DataFrame, experiment: str) -> pd.DataFrame:
-    """`running_times` of an experiment beside the paper's; a search without a log has a row that says so."""
-    known = published().running_times[experiment].times
+    """`running_times` of an experiment beside the paper's, if it is one of the paper's; missing searches have a row."""
+    of_paper = published().running_times
+    known = of_paper[experiment].times if experiment in of_paper else {}
     table = running_times(steps, known)
     have = set(table[SEARCH].itertuples(index=False, name=None))
     gaps = [(method, dataset) for method in known for dataset in known[method] if (method, dataset) not in have]

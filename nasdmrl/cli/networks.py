@@ -15,10 +15,12 @@ from nasdmrl.cli.options import (
     DatasetName,
     ImagesOption,
     NetworkText,
+    SpaceOption,
     StoreOption,
     ThreadsOption,
     app,
     images_folder,
+    known_space,
     load_images,
     network_text,
     start,
@@ -49,6 +51,7 @@ def evaluate_network(
     images: ImagesOption = None,
     store: StoreOption = DEFAULT_STORE,
     threads: ThreadsOption = 1,
+    space: SpaceOption = "chain",
 ) -> None:
     """Look up or train one network on a dataset and print what is known of it, as JSON."""
     from nasdmrl.config import load
@@ -56,9 +59,10 @@ def evaluate_network(
     from nasdmrl.nsc import parse, to_text
     from nasdmrl.store import EvaluationStore
 
-    parsed, settings, data = parse(network), load(config), load_images(dataset, images)
+    parsed, settings = parse(network), load(config)
+    recipe, data = settings.recipe(known_space(space)), load_images(dataset, images)
     start(threads)
-    evaluation = Evaluator(data, settings.recipe(), EvaluationStore(store), settings.environment)(parsed)
+    evaluation = Evaluator(data, recipe, EvaluationStore(store), settings.environment)(parsed)
     print(json.dumps({"dataset": dataset, **vars(evaluation), "network": to_text(evaluation.network)}, indent=2))
 
 
@@ -103,6 +107,7 @@ def import_db(
     config: ConfigOption = DEFAULT_CONFIG,
     data: DataOption = DEFAULT_DATA,
     store: StoreOption = DEFAULT_STORE,
+    space: SpaceOption = "chain",
 ) -> None:
     """Add an original db_experiments.csv to the store, as if its networks had been trained by --config's recipe."""
     from nasdmrl.config import load
@@ -115,5 +120,5 @@ def import_db(
     decoded = {name: load_decoded(folder) for name, folder in folders.items() if folder.is_dir()}
     if not decoded:
         raise NasdmrlError(f"{data}: holds no decoded images; decode a dataset first, or name the folder with --data")
-    counts = from_csv(source, EvaluationStore(store), decoded, load(config).recipe())
+    counts = from_csv(source, EvaluationStore(store), decoded, load(config).recipe(known_space(space)))
     print(f"{source}: " + ", ".join(f"{number} {what}" for what, number in counts.items()))

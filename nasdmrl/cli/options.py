@@ -24,6 +24,7 @@ TableOutput = Annotated[Path, typer.Option("--output", help="Where the table goe
 ConfigOption = Annotated[str, typer.Option("--config", help="YAML file of a scale, or JSON text of some sections.")]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, help="CPU threads of TensorFlow.")]
 StoreOption = Annotated[Path, typer.Option("--store", help="Folder of the EvaluationStore.")]
+SpaceOption = Annotated[str, typer.Option("--space", help="chain or multi_branch (Exp. 3), each with its recipe.")]
 DataOption = Annotated[Path, typer.Option("--data", help="The workflow's data folder.")]
 ImagesOption = Annotated[
     Path | None, typer.Option("--images", help="Decoded images; by default those of the workflow.")
@@ -42,6 +43,13 @@ def known_dataset(dataset: str) -> str:
     from nasdmrl.datasets import DATASETS
 
     return one_of("dataset", dataset, list(DATASETS))
+
+
+def known_space(space: str):
+    """`space`; raises `NasdmrlError` where it is no action space."""
+    from nasdmrl.actions import SPACES
+
+    return one_of("space", space, list(SPACES))
 
 
 def own_dataset(dataset: str) -> str:

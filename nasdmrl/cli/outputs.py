@@ -66,7 +66,7 @@ def curves(
 @app.command()
 def running_times(logs: Logs, output: TableOutput, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Write the running times of an experiment's searches beside the paper's (Tables 4, 5, 7, 9)."""
-    from nasdmrl.analysis.episodes import read_logs
+    from nasdmrl.analysis.episodes import experiment_of, read_logs
     from nasdmrl.analysis.tables import write_everywhere
     from nasdmrl.analysis.times import times_table
     from nasdmrl.config import load
@@ -74,7 +74,7 @@ def running_times(logs: Logs, output: TableOutput, config: ConfigOption = DEFAUL
 
     steps = read_logs(logs)
     stamp = provenance(load(config), steps["dataset"])
-    write_everywhere(times_table(steps, logs[0].parts[-5]), output, stamp)
+    write_everywhere(times_table(steps, experiment_of(logs[0])), output, stamp)
 
 
 @app.command()

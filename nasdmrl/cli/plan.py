@@ -66,7 +66,7 @@ def _settled(config: str | None, profile: Path | None, snakefile: Path):
 def _forecast(
     jobs, parallel, probe_seconds: float, threads: int | None, workers: int | None, everything: bool
 ) -> dict[str, Any]:
-    from nasdmrl.disk import disk_needs
+    from nasdmrl.disk import disk_needs, trainings_at_once
     from nasdmrl.planning.costmodel import fit
     from nasdmrl.planning.forecast import Clock, summary
     from nasdmrl.planning.forecast import plan as planned
@@ -81,5 +81,6 @@ def _forecast(
     measured = probe([one for own in work.values() for one in own], datasets, probe_seconds, threads, workers)
     store = None if everything else EvaluationStore(DEFAULT_STORE)
     clock = Clock(work, datasets, fit(measured.measured), measured.start, store)
+    at_once = parallel.capacity if parallel.cluster else trainings_at_once(settings)
     figures = summary(planned(jobs, clock, parallel, measured.device), measured, clock, parallel)
-    return {"scale": settings.scale, **figures, "disk_bytes": disk_needs(settings, parallel.capacity)}
+    return {"scale": settings.scale, **figures, "disk_bytes": disk_needs(settings, at_once)}

@@ -9,6 +9,7 @@ import numpy as np
 
 from nasdmrl.analysis.published import published
 from nasdmrl.datasets import DATASETS
+from nasdmrl.disk import CHECKPOINT_BYTES, classes_and_images
 from nasdmrl.nsc import parse
 from nasdmrl.planning.costmodel import CostModel, load_of, relative_errors
 from nasdmrl.planning.jobs import Job
@@ -22,16 +23,14 @@ from nasdmrl.store import EvaluationStore, evaluation_key
 SHARE_OF_START = {"notebook": 2.0, "claims": 0.35, "report": 0.35}
 """Jobs without TensorFlow, as a share of the seconds in which a job with it starts; other ones take `LIGHT_SHARE`."""
 LIGHT_SHARE = 0.2
-STEP_SECONDS = {"random_search": 0.0003, "dqn": 0.005, "meta_a2c": 0.005}
-"""An agent's own seconds a step."""
+STEP_SECONDS, LEARNER_STEP_SECONDS = {"random_search": 0.0003}, 0.005
+"""An agent's own seconds a step, of one that learns where it is not named."""
 CONVERTED_A_SECOND = 200
 DECODED_A_SECOND = 300
 """Images by second and thread."""
 DOWNLOADED_A_SECOND = 5_000_000
 """Bytes."""
 CHECKPOINT_BYTES_A_SECOND = 500_000_000
-CHECKPOINT_BYTES_BY_PARAMETER = 12
-"""Weights and Adam's two moments of them, written after every epoch of a long training."""
 ASSUMPTIONS = (
     "Random search is simulated with its own seed, so its networks are exact. Learning methods are taken to meet as "
     "many new networks as random search with another seed; one that repeats itself trains fewer.",
@@ -98,7 +97,7 @@ class Clock:
         load = load_of(training.network, data.shape, data.n_classes, training.recipe)
         seconds = self.model.seconds(load, amount)
         if isinstance(training.recipe, LongRecipe):
-            written = amount.epochs * load.parameters * CHECKPOINT_BYTES_BY_PARAMETER
+            written = amount.epochs * load.parameters * CHECKPOINT_BYTES
             seconds += written / CHECKPOINT_BYTES_A_SECOND
         return seconds
 
@@ -117,14 +116,14 @@ class Clock:
 
     def _images_to_convert(self, dataset: str) -> int:
         """All of the dataset's, since the limits of `data` count afterwards."""
-        if self.datasets.settings.data.source == "standin":
-            return len(self.datasets[dataset].labels)
-        return DATASETS[dataset].images
+        return classes_and_images(dataset, self.datasets.settings)[1]
 
 
 def _agent_seconds(job: Job) -> float:
     command, arguments, options = job.call
-    return int(options["--steps"]) * STEP_SECONDS[arguments[0]] if command == "search" else 0.0
+    if command != "search":
+        return 0.0
+    return int(options["--steps"]) * STEP_SECONDS.get(arguments[0], LEARNER_STEP_SECONDS)
 
 
 def _bytes(dataset: str, name: str) -> int:

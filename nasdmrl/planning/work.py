@@ -13,9 +13,8 @@ from nasdmrl.analysis.published import published
 from nasdmrl.config import Config, load
 from nasdmrl.data.images import ImageData
 from nasdmrl.data.images import load as load_images
-from nasdmrl.data.standins import CLASSES
-from nasdmrl.datasets import DATASETS
-from nasdmrl.disk import count_images
+from nasdmrl.datasets import with_role
+from nasdmrl.disk import classes_and_images, count_images
 from nasdmrl.errors import DataError
 from nasdmrl.nsc import Network, Shape, is_valid, parse, to_text
 from nasdmrl.planning.costmodel import Amount
@@ -65,10 +64,8 @@ class Datasets:
 
 def expected_images(dataset: str, settings: Config) -> ImageData:
     """Black images, which take no memory, as many as the dataset will have (Tables 3 and 8, or the stand-ins)."""
-    data, classes = settings.data, DATASETS[dataset].classes
+    data, classes = settings.data, classes_and_images(dataset, settings)[0]
     count = count_images(dataset, settings)
-    if data.source == "standin":
-        classes = CLASSES
     pixels = np.broadcast_to(np.uint8(0), (count, data.image_size, data.image_size, 3))
     return ImageData(dataset, pixels, np.zeros(count, np.int32), min(classes, data.classes or classes), UNKNOWN)
 
@@ -132,11 +129,15 @@ def _of_retraining(dataset: str, network: str, options: Options, datasets: Datas
 
 
 def _best_network(path: Path, dataset: str, rank: int, shape: Shape) -> str:
-    """The network that a search has found, else the paper's (Section 8), cut to the layers that the images allow."""
+    """The network that a search has found, else the paper's (Section 8), cut to the layers that the images allow.
+
+    For a dataset of one's own, which the paper has no network for, that of the first evaluation dataset.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))["network"]
     except (OSError, ValueError, KeyError):
-        network = parse(published().best_networks.networks[dataset][rank - 1].network or "")
+        known = published().best_networks.networks
+        network = parse(known.get(dataset, known[with_role("evaluation")[0]])[rank - 1].network or "")
     return to_text(next(cut for cut in _shorter(network) if is_valid(cut, shape)))
 
 

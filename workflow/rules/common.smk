@@ -40,9 +40,22 @@ EVALUATION = with_role("evaluation")
 OWN = list(OWN_FOLDERS)
 UNSEEN_METHODS = ["meta_a2c", "random_search"]
 SIGMAS = sigma_names(SETTINGS)
-# What reaches a search, whatever its method, and what tables and figures made from all searches depend on.
-SEARCH_SECTIONS = ["fidelity", "deviations", "early_stop", "environment"]
-LOG_SECTIONS = [*SEARCH_SECTIONS, "scale", "seeds", "data", "meta_a2c", "dqn"]
+# What reaches a search, whatever its method; deep meta-RL; the verdicts; and tables and figures made from all searches,
+# which are stamped with all deviations.
+SEARCH_SECTIONS = [
+    *["fidelity", "early_stop", "environment"],
+    *[f"deviations.{name}" for name in ("D1", "D2", "D6")],
+]
+META_SECTIONS = [*SEARCH_SECTIONS, "deviations.D3", "deviations.D4", "meta_a2c"]
+CLAIM_SECTIONS = [
+    "plots.bin_episodes",
+    *[
+        name
+        for name in type(SETTINGS).model_fields
+        if name not in ("plots", "prewarm", "resources")
+    ],
+]
+LOG_SECTIONS = [*META_SECTIONS, "deviations", "scale", "seeds", "data", "dqn"]
 
 
 wildcard_constraints:
@@ -217,11 +230,17 @@ PREWARMED = expand(
 # Tables of running times, and the experiments whose they are.
 TIMES = {"4": "exp1", "5": "exp2", "7": "exp3", "9": "appendix_a"}
 # What reaches a long training; how often it is repeated, and how the networks were found, does not.
+LONG_FIELDS = {
+    name
+    for name in type(SETTINGS.exp2).model_fields
+    if name not in ("evaluation_steps", "repeats")
+}
 LONG_SECTIONS = [
-    *["fidelity", "deviations", "early_stop"],
+    *["fidelity", "deviations.D2", "deviations.D5"],
+    *[f"exp2.{name}" for name in sorted(LONG_FIELDS)],
     *[
-        f"exp2.{name}"
-        for name in type(SETTINGS.exp2).model_fields
-        if name not in ("evaluation_steps", "repeats")
+        f"early_stop.{name}"
+        for name in type(SETTINGS.early_stop).model_fields
+        if name not in LONG_FIELDS | {"seed", "filters", "decay_epochs"}
     ],
 ]

@@ -87,7 +87,7 @@ rule claims:
     conda:
         "../../envs/analysis.yaml"
     params:
-        config=SETTINGS.subset(*type(SETTINGS).model_fields),
+        config=SETTINGS.subset(*CLAIM_SECTIONS),
     message:
         "Judge the claims of the paper"
     shell:
