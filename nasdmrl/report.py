@@ -19,9 +19,9 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from nasdmrl.analysis.cells import NAMES, NO_VALUE, label_of, number, people_columns, shown
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, of_experiment, with_own_figures
 from nasdmrl.analysis.panels import stamp_of
-from nasdmrl.analysis.styles import name_of
 from nasdmrl.analysis.tables import read_stamp, read_table
 from nasdmrl.analysis.times import duration
 from nasdmrl.config import Config
@@ -30,15 +30,8 @@ from nasdmrl.provenance import changed_settings, is_genuine, provenance
 from nasdmrl.store import EvaluationStore
 
 CSS_PIXELS_PER_INCH = 96
-NO_VALUE = "–"
 TABLE_FORMATS = {"CSV": "csv", "Markdown": "md", "LaTeX": "tex"}
 HERE, PAPER = "This run", "Paper"
-NAMES = ("method", "dataset", "seed", "network", "device", "status")
-"""Columns that say what a row is about; a seed is a name, too."""
-SHARES = ("valid_share", "best_reward", "median_reward", "chance")
-"""Columns of numbers in [0, 1] that are shown in percent."""
-LABELS = {"n": "Trainings", "two_sd": "± 2 sd (%)", "valid_share": "Valid steps", "chance": "Chance level"}
-LABELS |= {"as_trained": "Time as trained", "spent": "Time spent here", "paper": "Time"}
 PART_END = re.compile(r"(?<=\)); ")  # each measured part of a claim ends with its word in brackets
 NUMBERLIKE = re.compile(rf"\d|{NO_VALUE}|missing$")
 SUMMARY = "Searches with their best networks; rewards beside chance level"
@@ -201,9 +194,8 @@ def read(results: Path, file: str) -> tuple[pd.DataFrame, str]:
 
 
 def columns_of(table: pd.DataFrame) -> list[Column]:
-    """Columns for people: seconds that are there as days and hours as well are left out."""
-    twice = {f"{name}_seconds" for name in table}
-    return [_column(name, table[name]) for name in table if name not in twice]
+    """Columns for people."""
+    return [_column(name, table[name]) for name in people_columns(table)]
 
 
 def _column(name: str, values: pd.Series) -> Column:
@@ -212,35 +204,6 @@ def _column(name: str, values: pd.Series) -> Column:
     long = max(map(len, cells), default=0) > LONG_TEXT
     group = PAPER if name.split("_")[0] == "paper" else "" if name in NAMES else HERE
     return Column(label_of(name), group, "number" if number else "long" if long else "text", cells)
-
-
-def label_of(name: str) -> str:
-    """Heading of a column: `paper_mean_percent` becomes `Mean (%)`, since its group says that it is the paper's."""
-    plain = name.removeprefix("paper_")
-    words = re.sub(" seconds$", " time", plain.replace("_", " ").removesuffix(" percent")).capitalize()
-    return LABELS.get(plain, f"{words} (%)" if plain.endswith("_percent") else words)
-
-
-def shown(name: str, value: Any) -> str:
-    """A cell for people: names as printed, times in two units, shares in percent, else three digits (`number`)."""
-    if pd.isna(value):
-        return NO_VALUE
-    if name in NAMES:
-        return name_of(str(value))
-    try:
-        value = float(value)
-    except ValueError:
-        return str(value)
-    if name.endswith("_seconds"):
-        return duration(value)
-    if name.endswith(("_percent", "two_sd")):
-        return f"{value:.2f}"  # as many digits as the paper gives
-    return f"{100 * value:.1f} %" if name in SHARES else number(value)
-
-
-def number(value: float) -> str:
-    """Whole and large numbers with separators, others with three significant digits."""
-    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:.3g}"
 
 
 # --- verdicts and provenance --------------------------------------------------------------------------------

@@ -17,12 +17,13 @@ import pytest
 from golden import write_golden
 from PIL import Image, PngImagePlugin
 
+from nasdmrl.analysis.cells import label_of, number, shown
 from nasdmrl.analysis.claims import CLAIMS, claims_table
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES, figures
 from nasdmrl.analysis.tables import write_table
 from nasdmrl.config import Config, load
 from nasdmrl.provenance import provenance
-from nasdmrl.report import columns_of, hardware, label_of, number, shown, write_report
+from nasdmrl.report import columns_of, hardware, write_report
 from nasdmrl.sections import Recipe
 from nasdmrl.store import EvaluationStore
 

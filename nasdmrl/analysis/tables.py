@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from nasdmrl.analysis.best import ranked
+from nasdmrl.analysis.cells import for_people
 from nasdmrl.analysis.episodes import RUN, first_meetings
 from nasdmrl.analysis.published import published
 from nasdmrl.data.records import read_spec
@@ -27,7 +28,7 @@ def write_table(table: pd.DataFrame, path: Path | str, stamp: dict[str, str]) ->
 def write_everywhere(table: pd.DataFrame, path: Path | str, stamp: dict[str, str]) -> None:
     """Write a table as CSV to `path` and, beside it, as Markdown and LaTeX, all with the stamp."""
     write_table(table, path, stamp)
-    shown = table.fillna("").map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
+    shown = for_people(table)
     markdown = shown.to_markdown(index=False, disable_numparse=True)
     write_text(Path(path).with_suffix(".md"), f"{markdown}\n\n{visible(stamp)}\n")
     latex = shown.style.hide(axis="index").to_latex(hrules=True, convert_css=False)

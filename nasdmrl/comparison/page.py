@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from nasdmrl.analysis.cells import NO_VALUE, number
 from nasdmrl.analysis.claims import caveat
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES
 from nasdmrl.comparison.curves import IMAGE_SIZE, overlays
@@ -11,7 +12,7 @@ from nasdmrl.comparison.tables import Joined, joined
 from nasdmrl.comparison.verdicts import verdicts
 from nasdmrl.comparison.words import Settings, evaluations_in_words, in_words
 from nasdmrl.files import write_text
-from nasdmrl.report import NO_VALUE, Column, Table, number, rendered
+from nasdmrl.report import Column, Table, rendered
 
 CURVES = ("exp1", "exp2", "exp3")
 STAMP_KEYS = ("scale", "data", "fidelity", "seeds", "commit", "versions", "date")

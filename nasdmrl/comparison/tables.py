@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from nasdmrl.analysis.cells import NAMES, NO_VALUE, SHARES, label_of, number, shown
 from nasdmrl.analysis.times import duration
-from nasdmrl.report import NAMES, NO_VALUE, PAPER, SHARES, Column, Table, label_of, number, shown
+from nasdmrl.report import PAPER, Column, Table
 
 DIFFERENCE = "B − A"
 EQUAL = "Equal in both"

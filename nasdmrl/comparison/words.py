@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from nasdmrl.analysis.cells import number
 from nasdmrl.archiving.contents import CLAIMS, CONFIG
 from nasdmrl.comparison.sides import Side
 from nasdmrl.comparison.tables import Joined
 from nasdmrl.comparison.verdicts import Verdicts
-from nasdmrl.report import number
 
 NAMED, COLUMNS = 8, 3
 """How many settings are named, and how many columns of a table."""
