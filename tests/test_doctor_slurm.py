@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from stub_programs import empty_path, failing, program
 
+from nasdmrl.config import Config
 from nasdmrl.doctor import nodes, slurm
 from nasdmrl.doctor.checks import guarded
+from nasdmrl.doctor.waiting import check_arrays, most_jobs
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.profiles import config_file, read_profile, requests, wants_gpu
 
@@ -25,6 +27,7 @@ SLURM = {  # what a healthy site answers; sbatch notes its arguments
     "sacct": "true",
     "sacctmgr": "echo ' Lab'; echo other",
     "scancel": "true",
+    "scontrol": "echo 'SlurmctldPort = 6817'; echo 'MinJobAge               = 300 sec'",
     "sinfo": "echo 'cpu*|up|(null)'; echo 'gpu|up|gpu:a100:4(S:0-1)'; echo 'old|down|gpu:k40:1'",
     "sshare": "true",
 }
@@ -139,11 +142,69 @@ def test_limits_beyond_the_sites_are_a_warning(bin_folder, tmp_path):
     assert "`default-resources`" in checks[0].cure
 
 
-def test_job_states_from_sacct_need_it(bin_folder, tmp_path):
-    site(bin_folder, sacct="echo 'accounting storage is disabled'; exit 1")
-    assert {check.state for check in slurm_checks(tmp_path)} == {"ok"}
-    check = failing(slurm_checks(tmp_path, {**PROFILE, "slurm-status-command": "sacct"}))
-    assert "slurm-status-command: squeue" in check.cure
+FAILING = "echo 'accounting storage is disabled'; exit 1"
+OF_SACCT = {"slurm-status-command": "sacct"}
+ARRAYS = {"slurm-array-jobs": "decode"}
+
+
+def age(seconds):
+    return f"echo 'MinJobAge = {seconds} sec'"
+
+
+@pytest.mark.parametrize(
+    ("changes", "site_changes", "state", "found", "cure"),
+    [
+        ({}, {"sacct": FAILING}, "ok", "squeue, which knows a job for 300 s", ""),
+        (ARRAYS, {"scontrol": age(240)}, "ok", "240 s", ""),
+        ({}, {"scontrol": age(130)}, "warning", "waits for ever", "support to raise MinJobAge"),
+        (
+            {},
+            {"scontrol": age(60)},
+            "warning",
+            "sacct is asked (MinJobAge is 60 s, it must be 120 s)",
+            "raise MinJobAge",
+        ),
+        ({}, {"scontrol": "exit 1"}, "warning", "does not say MinJobAge", "see what it says"),
+        (ARRAYS, {"scontrol": None}, "FAILED", "an array's last task", "slurm-array-jobs out"),
+        (ARRAYS, {"scontrol": age(60)}, "FAILED", "an array's last task", "slurm-array-jobs out"),
+        ({"slurm-init-seconds-before-status-checks": 150}, {}, "warning", "must be 450 s", "status-checks: 100`"),
+        (OF_SACCT, {"sacct": FAILING}, "FAILED", "accounting storage is disabled", "slurm-status-command: squeue"),
+        (OF_SACCT, {}, "warning", "cancelled by hand", "slurm-status-command: squeue"),
+        (OF_SACCT | ARRAYS, {}, "FAILED", "an array's last task", "slurm-status-command: squeue"),
+    ],
+)
+def test_how_the_ends_of_jobs_are_learned(bin_folder, tmp_path, changes, site_changes, state, found, cure):
+    site(bin_folder, **site_changes)
+    checks = slurm_checks(tmp_path, {**PROFILE, **changes})
+    (check,) = [check for check in checks if check.name == "SLURM job states"]
+    assert (check.state, found in check.found, cure in check.cure) == (state, True, True)
+    assert {check.state for check in checks if check.name != "SLURM job states"} == {"ok"}
+
+
+HELD = {"jobs": 1000, "max-jobs-per-timespan": "1000/1s", "slurm-array-limit": 20, **ARRAYS}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found", "cure"),
+    [
+        ({"jobs": 100}, "`jobs: 100` may hold back", "`jobs: 1000`"),
+        ({"jobs": "100", "max-jobs-per-timespan": "50/1m"}, "`jobs: 100`, `max-jobs-per-timespan: 50/1m`", "out"),
+        ({"max-jobs-per-timespan": None}, "`max-jobs-per-timespan: 100/1s`", "`max-jobs-per-timespan: 1000/1s`"),
+        ({"resources": ["gpu=4"]}, "`resources` may hold back", "no resources"),
+        ({"slurm-array-limit": None}, "`slurm-array-limit: 1000`", "`slurm-array-limit: 20`"),
+    ],
+)
+def test_array_jobs_that_would_not_all_be_submitted(changes, found, cure):
+    profile = {key: value for key, value in {**HELD, **changes}.items() if value is not None}
+    check = failing(check_arrays(Path("slurm/config.yaml"), profile, Config()))
+    assert (check.state, found in check.found, cure in check.cure) == ("FAILED", True, True)
+    assert list(check_arrays(Path("slurm/config.yaml"), {**profile, "slurm-array-jobs": ""}, Config())) == []
+
+
+@pytest.mark.parametrize("jobs", [most_jobs(Config()), "unlimited"])
+def test_array_jobs_that_are_all_submitted(jobs):
+    (check,) = check_arrays(Path("slurm/config.yaml"), {**HELD, "jobs": jobs}, Config())
+    assert check.state == "ok"
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,14 @@ import re
 import shutil
 import stat
 import subprocess
+from collections import Counter
 
 import pytest
 import yaml
+
+from nasdmrl.config import load
+from nasdmrl.doctor.waiting import check_arrays, most_jobs
+from nasdmrl.planning.jobs import workflow_jobs
 
 STUBS = {  # what SLURM's commands answer; sbatch refuses, so that nothing runs
     "sbatch": "exit 1",
@@ -33,6 +38,17 @@ LATER = {
 }
 SEARCHES = {"random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study"}
 TRAIN = {*SEARCHES, "prewarm_task", "long_training"}
+LEARNED, UNSEEN = ["omniglot", "vgg_flower", "dtd"], ["aircraft", "cu_birds"]
+ARRAYS = {  # all jobs of these rules, of one seed
+    "prewarm_task": [f"results/prewarm/{name}/part{part}.csv" for name in LEARNED + UNSEEN for part in range(16)],
+    "hardness_study": [f"results/appendix_a/meta_a2c/{name}/{SEED}" for name in [*LEARNED, *UNSEEN, "traffic_sign"]],
+    "long_training": [
+        f"results/exp2/long/{name}/{network}/repeat{repeat}/epochs.csv"
+        for name in UNSEEN
+        for network in ("best1", "best2", "vgg19_cut")
+        for repeat in range(5)
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +141,47 @@ def values(asked, name, attempts):
     return [eval(str(asked[name]), {"attempt": attempt, "min": min}) for attempt in attempts]
 
 
+def test_all_ready_jobs_are_submitted_at_once(root, profile, tmp_path):
+    """116 jobs: none is held back from its array, and no array's commands are more than one argument holds."""
+    calls = sbatch_calls(root, tmp_path, profile, [target for targets in ARRAYS.values() for target in targets])
+    sizes = Counter()
+    for line in (line for line in calls.splitlines() if "--array" in line):
+        first, last = map(int, re.search(r"--array=(\d+)-(\d+)", line).groups())
+        sizes[re.search(r"--comment rule_(\w+)_wildcards", line)[1]] += last - first + 1
+        assert "--wrap" in line
+        assert len(line) < 2**16
+    assert sizes == {rule: len(targets) for rule, targets in ARRAYS.items()}
+
+
+def test_no_limit_holds_a_job_back_with_ten_seeds(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config, profile = tmp_path / "config.yaml", yaml.safe_load((root / "slurm/config.yaml").read_text())
+    config.write_text(yaml.safe_dump({"scale": "paper", "seeds": list(range(10))}))
+    settings = load(config)
+    assert len(workflow_jobs(root / "workflow/Snakefile", str(config), everything=True)) <= most_jobs(settings)
+    assert most_jobs(settings) <= profile["jobs"]
+    assert [check.state for check in check_arrays(config, profile, settings)] == ["ok"]
+
+
+def calls_of_edited(root, folder, *edits):
+    """What sbatch is called with for one job that trains, by a profile with these texts replaced by others."""
+    text = (root / "slurm/config.yaml").read_text().replace("configfile: ", f"configfile: {root}/")
+    for old, new in edits:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (folder / "profile").mkdir()
+    (folder / "profile/config.yaml").write_text(text)
+    return sbatch_calls(root, folder, folder / "profile", [TARGETS["hardness_study"]])
+
+
 def test_one_setting_makes_it_gres(root, tmp_path):
     """`gres: '"gpu:1"'` in place of `gpu: 1`, as the profile says."""
-    text = (root / "slurm/config.yaml").read_text().replace("    gpu: 1\n", "    gres: '\"gpu:1\"'\n")
-    (tmp_path / "profile").mkdir()
-    (tmp_path / "profile/config.yaml").write_text(text.replace("configfile: ", f"configfile: {root}/"))
-    calls = sbatch_calls(root, tmp_path, tmp_path / "profile", [TARGETS["hardness_study"]])
+    calls = calls_of_edited(root, tmp_path, ("    gpu: 1\n", "    gres: '\"gpu:1\"'\n"))
     assert "--gres=gpu:1" in calls
     assert "--gpus" not in calls
+
+
+def test_quality_of_service_kind_of_gpu_and_a_name_quoted_twice(root, tmp_path):
+    taken = [(f"# {key}:", f"{key}:") for key in ("qos", "gpu_model", "constraint")]
+    calls = calls_of_edited(root, tmp_path, ("# slurm_partition: gpu", "slurm_partition: '\"all\"'"), *taken)
+    assert all(option in calls for option in ("-p all ", "--qos=normal", "--gpus=a100:1", "-C a100 "))

@@ -15,6 +15,7 @@ from nasdmrl.doctor.nodes import check_nodes, check_visible
 from nasdmrl.doctor.slurm import check_slurm
 from nasdmrl.doctor.software import check_packages, check_python, check_tensorflow
 from nasdmrl.doctor.storage import check_file_system, check_space
+from nasdmrl.doctor.waiting import check_arrays
 from nasdmrl.profiles import config_file, read_profile, requests, wants_gpu
 
 
@@ -42,6 +43,8 @@ def examine(what: Examination) -> Iterator[Check]:
     yield check
     yield from _software(settings, profile)
     yield from guarded("SLURM", check_slurm, what.profile, profile)
+    if settings and what.profile:
+        yield from guarded("SLURM array jobs", check_arrays, what.profile / "config.yaml", profile, settings)
     if settings:
         yield from guarded("archives", check_archives, settings, what.folder, what.offline)
         yield from guarded("free disk", check_space, settings, what.folder, profile.get("jobs"))

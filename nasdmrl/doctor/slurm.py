@@ -11,6 +11,7 @@ from typing import Any
 
 from nasdmrl.doctor.checks import Check, failed, ok, warning
 from nasdmrl.doctor.commands import Answer, ask
+from nasdmrl.doctor.waiting import check_states
 from nasdmrl.profiles import DEFAULTS, Kind, Resources, requests, wants_gpu
 
 COMMANDS = ("sbatch", "squeue", "sacct", "sacctmgr", "scancel")
@@ -109,9 +110,7 @@ def _of_profile(site: Site, file: Path, profile: dict[str, Any]) -> Iterator[Che
     kinds = requests(profile)
     account = _check_accounts(site, file, {asked.get("slurm_account", "") for _, asked in kinds} - {""})
     yield account
-    if not profile.get("slurm-status-command", "sacct").startswith("squeue") and site.sacct.problem:
-        cure = f"write `slurm-status-command: squeue` into {file}"
-        yield failed("SLURM job states", f"`sacct` fails: {site.sacct.problem}", cure)
+    yield check_states(file, profile, site.sacct)
     refused = yield from _check_partitions(site, file, kinds)
     if account.state == "ok":
         yield from (_check_request(file, *kind) for kind in kinds if _place(kind[1]) not in refused)

@@ -15,6 +15,7 @@ from nasdmrl.config import Config
 from nasdmrl.disk import disk_needs
 from nasdmrl.doctor.checks import Check, failed, ok, warning
 from nasdmrl.doctor.commands import Answer, ask
+from nasdmrl.doctor.waiting import ARRAYS
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import write_text
 
@@ -29,12 +30,12 @@ def check_space(settings: Config, folder: Path, jobs: Any = None) -> Check:
     there = min(needs["archives"], have["archives"]) + min(needs["records"] + needs["images"], have["data"])
     missing, free = sum(needs.values()) - there, shutil.disk_usage(existing(folder)).free
     kinds = ", ".join(f"{kind} {_size(number)}" for kind, number in needs.items() if number >= 0.01 * missing)
-    found = f"{_size(free)} free, about {_size(missing)} still needed ({kinds})"
+    found = f"{_size(free)} free (quotas are not seen), about {_size(missing)} still needed ({kinds})"
     if free >= missing:
         return ok("free disk", found)
     one = disk_needs(settings, 1)["checkpoints"]
     if jobs is not None and free >= missing - needs["checkpoints"] + one:
-        cure = f"fewer `jobs` in the profile: each long training that runs at once takes up to {_size(one)}"
+        cure = f"take the profile's line {ARRAYS} out, then lower `jobs`: a long training takes up to {_size(one)}"
         return warning("free disk", found, cure)
     cure = f"free {_size(missing - free)}, put the checkout on a larger disk, or take a smaller scale (--config)"
     return failed("free disk", found, cure)
