@@ -1,8 +1,6 @@
-"""An agent of another library searches, and gets its curve in the figure beside the paper's methods.
+"""An agent of another library, or of yours, searches, and gets its curve in the figure beside the paper's methods.
 
-python examples/own_agent.py stable_baselines3.A2C dtd [STEPS]     (pip install stable-baselines3)
-
-Any class with Stable-Baselines3's interface will do: CLASS(policy, env, seed=...).learn(steps). After `make`.
+python examples/own_agent.py stable_baselines3.A2C dtd [STEPS]     (in the checkout, after `make`; docs/extending.md)
 """
 
 import sys
@@ -11,7 +9,8 @@ from pathlib import Path
 from pydoc import locate
 
 from nasdmrl.analysis.exhibits import save_curves
-from nasdmrl.config import Config, load
+from nasdmrl.archiving.contents import kept_config
+from nasdmrl.config import Config
 from nasdmrl.data.images import load as load_images
 from nasdmrl.env import NASEnv
 from nasdmrl.errors import NasdmrlError
@@ -22,32 +21,33 @@ from nasdmrl.store import EvaluationStore
 
 
 def search(agent: type, dataset: str, steps: int, results: Path, settings: Config, seed: int = 1024) -> Path:
-    """Let the agent learn for so many steps of our environment; its step log lies beside the paper's methods'."""
-    name = f"own_{agent.__name__.lower()}"  # so that a DQN does not replace the log of the paper's
-    log = results / "exp1" / name / dataset / f"seed{seed}" / "steps.csv"
+    """Let CLASS(policy, env, seed=...).learn(steps) go on in our environment; its step log lies beside the paper's."""
+    log = results / f"exp1/own_{agent.__name__.lower()}/{dataset}/seed{seed}/steps.csv"  # own_dqn is not the paper's
     data = load_images(results / "data" / dataset / "images")
     evaluator = Evaluator(data, settings.recipe(), EvaluationStore(results / "store"), settings.environment)
-    with step_log(log, steps, f"{agent.__name__} on {dataset}") as note:
+    with step_log(log, steps, f"{agent.__name__} on {dataset}") as note, suppress(TrialOver):  # libraries round up
         env = NASEnv(evaluator, "chain", settings.environment.max_layers, settings.max_actions())
-        with suppress(TrialOver):  # libraries round the number of steps up
-            agent("MlpPolicy", Noted(env, steps, note), seed=seed).learn(steps)
+        agent("MlpPolicy", Noted(env, steps, note), seed=seed).learn(steps)
     return log
 
 
 def draw(dataset: str, results: Path, settings: Config) -> list[Path]:
-    """Figure 9 of this dataset with every method that has a log."""
-    return save_curves(sorted(results.glob(f"exp1/*/{dataset}/*/steps.csv")), results / "figures/own_agent", settings)
+    """Figure 9 of this dataset with each method that has logs of the configured seeds, of Exp. 1 or else of Exp. 2."""
+    found = [path for seed in settings.seeds for path in results.glob(f"exp[12]/*/{dataset}/seed{seed}/steps.csv")]
+    logs = {path.parts[-4:]: path for path in sorted(found, reverse=True)}
+    return [Path(f"{path}.png") for path in save_curves(logs.values(), results / "figures/own_agent", settings)]
 
 
-def main(name: str, dataset: str, steps: int = 50, results: Path = Path("results")) -> None:
-    """Search and draw with the configuration of the results."""
-    agent, settings = locate(name), load(results / "config.json")
+def main(name: str, dataset: str, steps: str = "50", results: Path = Path("results")) -> None:
+    """Search and draw with the configuration and the seeds of the results."""
+    sys.path.append(".")  # for a module of the current folder
+    agent, settings = locate(name), kept_config(results)
     if not isinstance(agent, type):
-        raise NasdmrlError(f"{name}: no such class; expected MODULE.CLASS of an installed package or of $PYTHONPATH")
+        raise NasdmrlError(f"{name}: no such class; expected MODULE.CLASS of a package, or of a file in this folder")
     start_tensorflow(settings.resources.search_threads)
-    for seed in settings.seeds:
-        print(search(agent, dataset, int(steps), results, settings, seed))
-    print(*(f"{path}.png" for path in draw(dataset, results, settings)), sep="\n")
+    logs = [search(agent, dataset, int(steps), results, settings, seed) for seed in settings.seeds]
+    print(*(f"{log}: {len(log.read_text().splitlines()) - 1} of {steps} steps" for log in logs), sep="\n")
+    print(*draw(dataset, results, settings), sep="\n")
 
 
 if __name__ == "__main__":

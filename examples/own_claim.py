@@ -12,11 +12,11 @@ from nasdmrl.analysis.claim_measures import Inputs, Part, above, log_files, rewa
 from nasdmrl.analysis.claims import Claim, claims_table
 from nasdmrl.analysis.statistics import Estimate
 from nasdmrl.analysis.tables import read_table, write_table
-from nasdmrl.config import load
+from nasdmrl.archiving.contents import kept_config
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.provenance import provenance
 
-METHODS, MARGIN = ("dqn", "random_search"), 0.01
+DATASET, METHODS, MARGIN = "dtd", ("dqn", "random_search"), 0.01
 
 
 def no_worse(estimate: Estimate) -> bool | None:
@@ -26,23 +26,23 @@ def no_worse(estimate: Estimate) -> bool | None:
 
 def measure(inputs: Inputs) -> list[Part]:
     """One part: best reward of an episode, over the steps and seeds that both methods have."""
-    return reward_parts(inputs, "exp1", "dtd", METHODS, no_worse)
+    return reward_parts(inputs, "exp1", DATASET, METHODS, no_worse)
 
 
 MINE = Claim(
     id="M1",
-    statement="On dtd, DQN finds networks at least as good as random search's.",
+    statement=f"On {DATASET}, DQN finds networks at least as good as random search's.",
     evidence="none; a claim of ours",
     measure=measure,
     rule="Best reward of an episode, DQN minus random search: holds if the interval lies above -1 percentage point.",
-    files=tuple(log_files("exp1", method, "dtd") for method in METHODS),
+    files=tuple(log_files("exp1", method, DATASET) for method in METHODS),
 )
 
 
 def judged(results: Path) -> pd.DataFrame:
     """The row that this claim has in `own_claims.csv`, of the form of `claims.csv`; rows of other claims stay there."""
-    settings, path = load(results / "config.json"), results / "own_claims.csv"
-    stamp = provenance(settings)
+    settings, path = kept_config(results), results / "own_claims.csv"
+    stamp = provenance(settings, [DATASET])
     row = claims_table(results, settings.plots.bin_episodes, stamp, settings.seeds, claims=[MINE])
     others = read_table(path).query("claim != @MINE.id") if path.exists() else row.iloc[:0]
     write_table(pd.concat([others, row]), path, stamp)

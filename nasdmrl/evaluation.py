@@ -10,6 +10,7 @@ from typing import Any
 
 from nasdmrl.costs import Costs, blockqnn_reward, costs
 from nasdmrl.data.images import ImageData
+from nasdmrl.errors import NasdmrlError
 from nasdmrl.nsc import Network, canonical, is_valid, to_text
 from nasdmrl.sections import Environment, Recipe
 from nasdmrl.store import EvaluationStore, Record, evaluation_key
@@ -100,10 +101,12 @@ class Evaluator:
         )
 
     def _reward_of(self, network: Network, record: Record) -> float:
-        if record["status"] != "ok" or self._reward.reward == "accuracy":
-            return record["accuracy"]
         settings = self._reward
-        return blockqnn_reward(record["accuracy"], self._costs(network), settings.mu, settings.rho)
+        if record["status"] != "ok" or settings.reward == "accuracy":
+            return record["accuracy"]
+        if settings.reward == "blockqnn":
+            return blockqnn_reward(record["accuracy"], self._costs(network), settings.mu, settings.rho)
+        raise NasdmrlError(f"environment.reward `{settings.reward}`: no such formula in `Evaluator._reward_of`")
 
 
 def _circumstances() -> dict[str, Any]:
@@ -118,7 +121,7 @@ def _circumstances() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
-    for name in ("nasdmrl", "tensorflow-cpu", "tensorflow", "keras", "numpy"):
+    for name in ("nasdmrl", "tensorflow-cpu", "tensorflow", "numpy"):
         try:
             found[name.removesuffix("-cpu")] = version(name)
         except PackageNotFoundError:

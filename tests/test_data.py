@@ -5,10 +5,12 @@ import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -213,6 +215,23 @@ def test_aircraft_lose_their_banner_of_20_pixels():
     # A copy scaled to 96 pixels keeps what it has.
     small = encoded(Image.fromarray(picture).resize((40, 96)))
     assert jpeg("aircraft", "a.jpg", small) == small
+
+
+def png(bits, width=8, height=8):
+    """A grey-blue PNG, written by hand: Pillow writes no colours of 16 bits."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", width, height, bits, 2, 0, 0, 0)
+    rows = (b"\0" + b"\x40\x40\x80" * (width * bits // 8)) * height
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_colours_of_16_bits_are_refused():
+    assert np.abs(pixels(jpeg("pets", "a.png", png(8)))[0, 0] - (64, 64, 128)).max() < 8
+    with pytest.raises(DataError, match=r"pets: image `a\.png` has more than 8 bits a channel"):
+        jpeg("pets", "a.png", png(16))
 
 
 # --- bad input ----------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from test_env import table
 
 from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.analysis.claims import claims_table
-from nasdmrl.analysis.tables import read_table
+from nasdmrl.analysis.tables import read_table, write_table
+from nasdmrl.archiving.contents import _of_runs
 from nasdmrl.config import load
 from nasdmrl.data.archives import open_index
 from nasdmrl.env import NASEnv
@@ -110,6 +111,17 @@ def test_a_second_dataset_joins_the_first(example, root, tmp_path):
     assert load(both).data.image_size == load(root / "config/quick.yaml").data.image_size == 32
 
 
+def test_a_configuration_of_ones_own_is_not_replaced(example, root, tmp_path):
+    folder, quick, output = class_folders(tmp_path / "pets"), root / "config/quick.yaml", tmp_path / "pets.yaml"
+    example("own_dataset").write_config(folder, "pets", quick, output)
+    output.write_text(output.read_text().replace("scale: quick", "scale: mine # and why"))
+    mine = output.read_text()
+    with pytest.raises(NasdmrlError, match=r"pets\.yaml: has other settings; remove it, give it as CONFIG"):
+        example("own_dataset").write_config(folder, "pets", quick, output)
+    example("own_dataset").write_config(folder, "pets", output, output)
+    assert output.read_text() == mine
+
+
 def test_links_of_images_are_not_followed_out_of_the_folder(tmp_path):
     folder = class_folders(tmp_path / "pets", images=3)
     (folder / "class0/same.png").symlink_to(folder / "class1/0.png")  # within it, a link is an image
@@ -157,8 +169,16 @@ def test_own_dataset(example, root, tmp_path):
     assert (best["dataset"], best["n_classes"]) == ("pets", 3)
     assert (tmp_path / wanted[1]).stat().st_size > 1000
     assert "Nothing to be done" in snakemake(root, tmp_path, "-n", *wanted, config=config).stdout
+    os.utime(tmp_path / "images/class0")  # as `touch` does, after an image was replaced under its name
+    assert "Convert pets to TFRecords" in snakemake(root, tmp_path, "-n", *wanted, config=config).stdout
+    os.utime(tmp_path / "images/class0", (0, 0))
     Image.new("RGB", (20, 20)).save(tmp_path / "images/class0/new.png")
     assert "Convert pets to TFRecords" in snakemake(root, tmp_path, "-n", *wanted, config=config).stdout
+    # Searches for comparison; the transfer chain itself ends with the paper's datasets.
+    searches = [f"results/exp1/{method}/pets/seed1024/steps.csv" for method in ("random_search", "dqn", "meta_a2c")]
+    assert snakemake(root, tmp_path, "-n", *searches[:2], config=config).returncode == 0
+    refused = snakemake(root, tmp_path, "-n", searches[2], config=config)
+    assert "MissingRuleException" in refused.stdout + refused.stderr
     # The paper's datasets do not notice it, there or gone.
     paper = "results/exp1/meta_a2c/dtd/seed1024/steps.csv"
     assert "Nothing to be done" in snakemake(root, tmp_path, "-n", paper, config=tmp_path / "small.yaml").stdout
@@ -270,8 +290,8 @@ def check_own_agent(example, tmp_path, agent):
     assert steps["reward"].max() > 0
     write_golden(results)  # logs of the paper's methods
     figures = example("own_agent").draw("dtd", results, settings)
-    assert figures[0].name == "own_agent_dtd_best_reward"
-    assert all(figure.with_suffix(".png").stat().st_size > 1000 for figure in figures)
+    assert figures[0].name == "own_agent_dtd_best_reward.png"
+    assert all(figure.stat().st_size > 1000 for figure in figures)
 
 
 def test_own_agent(example, tmp_path):
@@ -289,8 +309,8 @@ class Faulty(Tabular):
         self.policy.act()
 
 
-def run_own_agent(root, folder, *arguments):
-    command = [sys.executable, root / "examples/own_agent.py", *arguments]
+def run_example(root, folder, name, *arguments):
+    command = [sys.executable, root / "examples" / name, *arguments]
     paths = os.pathsep.join(map(str, (root, root / "tests")))
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env={**os.environ, "PYTHONPATH": paths})
 
@@ -298,24 +318,66 @@ def run_own_agent(root, folder, *arguments):
 @pytest.mark.parametrize("name", ["Tabular", "no_such_package.Agent", "test_examples.NoSuchAgent", "os.path"])
 def test_a_name_that_is_no_agents_is_one_message(root, tmp_path, name):
     write_json(tmp_path / "results/config.json", {"scale": "test"})
-    result = run_own_agent(root, tmp_path, name, "dtd")
+    result = run_example(root, tmp_path, "own_agent.py", name, "dtd")
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        f"Error: {name}: no such class; expected MODULE.CLASS of an installed package or of $PYTHONPATH"
+        f"Error: {name}: no such class; expected MODULE.CLASS of a package, or of a file in this folder"
     ]
 
 
 def test_a_number_of_steps_that_is_none_shows_the_usage(root, tmp_path):
-    result = run_own_agent(root, tmp_path, "test_examples.Tabular", "dtd", "many")
+    result = run_example(root, tmp_path, "own_agent.py", "test_examples.Tabular", "dtd", "many")
     assert result.returncode == 1
     assert "stable_baselines3.A2C dtd [STEPS]" in result.stderr
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("arguments", [["own_agent.py", "test_examples.Tabular", "dtd"], ["own_claim.py"]])
+def test_without_results_there_is_one_message(root, tmp_path, arguments):
+    result = run_example(root, tmp_path, *arguments)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        "Error: results/config.json: cannot be read (No such file or directory); `snakemake all` makes it"
+    )
+
+
+def test_the_agent_of_the_documentation_searches(root, tmp_path):
+    """A module of the current folder, with the seeds of the configuration."""
+    save(stripes(60), tmp_path / "results/data/dtd/images")
+    small = {"early_stop": {"epochs": 1, "filters": 2, "dense_units": 8}, "seeds": [1, 2]}
+    write_json(tmp_path / "results/config.json", {"scale": "test", **small})
+    page = (root / "docs/extending.md").read_text()
+    (tmp_path / "mine.py").write_text(re.search(r"```python\n(.*?class Climber.*?)```", page, re.DOTALL)[1])
+    result = run_example(root, tmp_path, "own_agent.py", "mine.Climber", "dtd", "12")
+    assert result.returncode == 0, result.stderr
+    logs = [f"results/exp1/own_climber/dtd/seed{seed}/steps.csv: 12 of 12 steps" for seed in (1, 2)]
+    assert result.stdout.splitlines()[:2] == logs
+    assert (tmp_path / "results/figures/own_agent_dtd_best_reward.png").exists()
+
+
+def test_curves_take_each_search_once(example, tmp_path, monkeypatch):
+    """Baselines of Exp. 2 where Exp. 1 has none, and no seed that the configuration does not name."""
+    kept = ["exp1/own_a2c/dtd/seed1", "exp1/dqn/dtd/seed1", "exp2/meta_a2c/dtd/seed1", "exp1/random_search/dtd/seed1"]
+    for place in (*kept, "exp2/random_search/dtd/seed1", "exp1/own_a2c/dtd/seed2", "exp1/dqn/omniglot/seed1"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "steps.csv").touch()
+    drawn = []
+    monkeypatch.setattr(example("own_agent"), "save_curves", lambda logs, *_: drawn.extend(logs) or [])
+    example("own_agent").draw("dtd", tmp_path, load('{"seeds": [1]}'))
+    assert sorted(drawn) == sorted(tmp_path / place / "steps.csv" for place in kept)
+
+
+def test_an_archive_asks_an_agent_of_ones_own_for_no_progress(tmp_path):
+    searches = pd.DataFrame({"method": ["dqn", "evo"], "dataset": "dtd", "seed": 1})
+    write_table(searches, tmp_path / "exp1/summary.csv", {})
+    wanted = ["dqn/dtd/seed1/steps.csv", "dqn/dtd/seed1/progress.csv", "evo/dtd/seed1/steps.csv"]
+    assert [name for name in _of_runs(tmp_path, "exp1") if "seed" in name] == [f"exp1/{name}" for name in wanted]
+
+
 def test_a_mistake_in_the_agent_is_told_with_its_place(root, tmp_path):
     save(stripes(60), tmp_path / "results/data/dtd/images")
     write_json(tmp_path / "results/config.json", {"scale": "test"})
-    result = run_own_agent(root, tmp_path, "test_examples.Faulty", "dtd", "2")
+    result = run_example(root, tmp_path, "own_agent.py", "test_examples.Faulty", "dtd", "2")
     assert result.returncode == 1
     assert "in learn" in result.stderr
     assert "AttributeError: 'Faulty' object has no attribute 'policy'" in result.stderr

@@ -7,18 +7,22 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from test_env import table
 
+from nasdmrl.agents import METHODS, factory
 from nasdmrl.agents.meta_a2c import MetaA2C
-from nasdmrl.agents.policy_files import Spaces
+from nasdmrl.agents.policy_files import PolicyError, Spaces
 from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.cli.searches import search
 from nasdmrl.config import load
 from nasdmrl.data.images import decode
 from nasdmrl.data.records import convert
 from nasdmrl.env import NASEnv
+from nasdmrl.errors import NasdmrlError
 from nasdmrl.search import COLUMNS, TIME_COLUMNS, run_search
 
 SEARCH = """
@@ -175,6 +179,28 @@ def check_multi_branch_log(log, sigma):
 def test_multi_branch_log_shows_sections_3_and_4(tmp_path, sigma):
     run_search(RandomSearch(14, 3), NASEnv(table, "multi_branch", max_actions=20, sigma=sigma), 300, tmp_path / "s.csv")
     check_multi_branch_log(tmp_path / "s.csv", sigma)
+
+
+def test_policy_of_other_actions_is_refused(tmp_path):
+    """Two spaces may have as many actions, and not the same."""
+    spaces = Spaces.of(NASEnv(table))
+    MetaA2C(spaces, 3).save(tmp_path / "policy", [])
+    MetaA2C(Spaces((10, 25), 8), 3).load(tmp_path / "policy")  # of an environment that has no names
+    with pytest.raises(PolicyError, match=r"the policy's action_names is \['conv1', .*, expected \['conv7', "):
+        MetaA2C(replace(spaces, names=("conv7", *spaces.names[1:])), 3).load(tmp_path / "policy")
+
+
+def test_an_agent_that_cannot_save_leaves_its_log_alone(images, tmp_path, monkeypatch):
+    """One of one's own that learns nothing that could be kept."""
+    monkeypatch.setitem(METHODS, "evo", "Evolution")
+    monkeypatch.setattr(
+        factory, "make_agent", lambda method, spaces, seed, *_, **__: RandomSearch(spaces.actions, seed)
+    )
+    options = {"steps": 5, "images": images, "store": tmp_path / "store", "config": CONFIG}
+    search("evo", "dtd", tmp_path / "out/steps.csv", **options)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["steps.csv"]
+    with pytest.raises(NasdmrlError, match="evo has no policy; leave out --policy"):
+        search("evo", "dtd", tmp_path / "other/steps.csv", policy=tmp_path, **options)
 
 
 def test_failed_search_leaves_no_log(tmp_path):

@@ -4,6 +4,7 @@ from nasdmrl.agents import Agent
 from nasdmrl.agents.policy_files import Spaces
 from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.config import Config
+from nasdmrl.errors import NasdmrlError
 from nasdmrl.sections import Space
 
 
@@ -16,14 +17,19 @@ def make_agent(
     learning: bool = True,
     space: Space = "chain",
 ) -> Agent:
-    """The agent of `METHODS` for a trial of `steps` steps; `learning` and `space` matter to deep meta-RL alone."""
+    """The agent of `METHODS` for a trial of `steps` steps; `learning` and `space` matter to deep meta-RL alone.
+
+    Raises `NasdmrlError` for a name that no agent has.
+    """
     if method == "random_search":
         return RandomSearch(spaces.actions, seed)
     if method == "dqn":
         from nasdmrl.agents.dqn import DQN
 
         return DQN(spaces, seed, steps, config.dqn)
-    from nasdmrl.agents.meta_a2c import MetaA2C, Released
+    if method == "meta_a2c":
+        from nasdmrl.agents.meta_a2c import MetaA2C, Released
 
-    released = Released(forgets=config.released("D3"), shifted_inputs=config.released("D4"))
-    return MetaA2C(spaces, seed, config.meta_settings(space), released, learning)
+        released = Released(forgets=config.released("D3"), shifted_inputs=config.released("D4"))
+        return MetaA2C(spaces, seed, config.meta_settings(space), released, learning)
+    raise NasdmrlError(f"`{method}`: no agent has this name; make it in `make_agent` of nasdmrl/agents/factory.py")

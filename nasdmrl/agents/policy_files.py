@@ -1,7 +1,7 @@
 """Saved policies: a folder with the weights (plain numbers, no code) and a JSON card that says what they are."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import atomic_path, write_json
 
 WEIGHTS, CARD = "weights.npy", "card.json"
+NAMES = "action_names"
+"""Key of a card: two spaces of one size may have other actions."""
 
 
 class PolicyError(NasdmrlError):
@@ -19,15 +21,18 @@ class PolicyError(NasdmrlError):
 
 @dataclass(frozen=True)
 class Spaces:
-    """Shape of an observation and number of actions."""
+    """Shape of an observation, number of actions, and their names where the environment has a tuple of them."""
 
     observation: tuple[int, ...]
     actions: int
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, env: Any) -> "Spaces":
         """Spaces of a gymnasium environment with discrete actions and a box of observations."""
-        return cls(tuple(env.observation_space.shape), int(env.action_space.n))
+        actions = getattr(getattr(env, "unwrapped", env), "actions", ())
+        names = [str(getattr(action, "name", action)) for action in actions] if isinstance(actions, tuple) else []
+        return cls(tuple(env.observation_space.shape), int(env.action_space.n), tuple(names))
 
 
 def save_policy(
@@ -39,8 +44,7 @@ def save_policy(
 ) -> None:
     """Write weights and card to `folder` in one step; the same weights always make the same bytes."""
     card = {
-        **architecture,
-        "spaces": asdict(spaces),
+        **_fitting(architecture, spaces),
         "weights": [{"name": v.name.split(":")[0], "shape": list(v.shape)} for v in variables],
         "history": history,
     }
@@ -58,9 +62,9 @@ def load_policy(
     Raises `PolicyError` for another agent, architecture or space, saying which and what was expected.
     """
     card, flat = _read(Path(folder))
-    expected = {**architecture, "spaces": json.loads(json.dumps(asdict(spaces)))}
-    for key, value in expected.items():
-        if card.get(key) != value:
+    for key, value in _fitting(architecture, spaces).items():
+        unnamed = key == NAMES and key not in card  # saved where actions had no names
+        if card.get(key) != value and not unnamed:
             raise PolicyError(f"{folder}: the policy's {key} is {card.get(key)}, expected {value}")
     sizes = [int(np.prod(v.shape)) for v in variables]
     if len(flat) != sum(sizes):
@@ -68,6 +72,12 @@ def load_policy(
     for variable, part in zip(variables, np.split(flat, np.cumsum(sizes)[:-1]), strict=True):
         variable.assign(part.reshape(variable.shape))
     return card["history"]
+
+
+def _fitting(architecture: dict[str, Any], spaces: Spaces) -> dict[str, Any]:
+    """What of a card must fit: agent and architecture, spaces, and the names of the actions if there are some."""
+    sizes = {"observation": list(spaces.observation), "actions": spaces.actions}
+    return {**architecture, "spaces": sizes, **({NAMES: list(spaces.names)} if spaces.names else {})}
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], np.ndarray]:

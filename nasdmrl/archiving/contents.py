@@ -11,6 +11,7 @@ import nasdmrl
 from nasdmrl.analysis.episodes import RUN
 from nasdmrl.analysis.items import EXPERIMENTS, RANKS, TABLES, sigma_names, with_own_figures
 from nasdmrl.analysis.panels import FORMATS, stamp_of
+from nasdmrl.analysis.styles import sigma_of
 from nasdmrl.analysis.tables import LONG_NETWORKS, read_stamp, read_table
 from nasdmrl.config import Config
 from nasdmrl.datasets import with_role
@@ -85,10 +86,15 @@ def _of_runs(results: Path, experiment: str) -> Iterator[str]:
     datasets = set()
     for method, dataset, place in runs(results, experiment):
         yield f"{place}/steps.csv"
-        if experiment != "exp2" and method != "random_search":  # these learn
+        if experiment != "exp2" and _learns(method):
             yield f"{place}/progress.csv"
         datasets.add(dataset)
     yield from (f"data/{dataset}/{card}" for dataset in sorted(datasets) for card in CARDS)
+
+
+def _learns(method: str) -> bool:
+    """Whether a search leaves a `progress.csv`: the paper's learning agents do; one of one's own may or may not."""
+    return method in ("meta_a2c", "dqn") or sigma_of(method) is not None
 
 
 def runs(results: Path, experiment: str) -> list[tuple[str, str, str]]:

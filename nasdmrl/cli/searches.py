@@ -61,9 +61,9 @@ def search(
 
     env = _environment(settings, data, store, space, sigma)
     agent = make_agent(method, Spaces.of(env), seed, steps, settings, learning=not fixed, space=space)
-    history = agent.load(policy) if policy else []
+    history = _learned_before(agent, method, policy)
     run_search(agent, env, steps, output, f"{method} on {dataset}")
-    if method != "random_search" and not fixed:
+    if hasattr(agent, "save") and not fixed:
         _keep_learned(agent, output.parent, [*history, {"dataset": dataset, "steps": steps, "seed": seed}])
 
 
@@ -81,6 +81,13 @@ def _check_policy_options(method: str, policy: Path | None, fixed: bool) -> None
         raise NasdmrlError("random_search has no policy; leave out --policy")
     if fixed and (method != "meta_a2c" or not policy):
         raise NasdmrlError("--fixed keeps a saved policy of meta_a2c as it is; name it with --policy")
+
+
+def _learned_before(agent, method: str, policy: Path | None) -> list[dict]:
+    """Take over a saved policy, if one is named: the trials that it has learned in."""
+    if policy and not hasattr(agent, "load"):  # an agent of one's own that does not learn
+        raise NasdmrlError(f"{method} has no policy; leave out --policy")
+    return agent.load(policy) if policy else []
 
 
 def _keep_learned(agent, folder: Path, history: list[dict]) -> None:

@@ -29,6 +29,8 @@ BANNER_PIXELS = 20
 # FGVC-Aircraft's photographs are several hundred pixels high and end in a copyright banner of 20 pixels. Copies
 # below this height were scaled down, their banner with them or cut before, so nothing is cut from them.
 BANNER_MIN_HEIGHT = 200
+# Place of the byte with the bits a channel in a PNG file. Pillow cuts colours of 16 bits to 8 without a word.
+PNG_BITS = 24
 # Images that a thread gets at once: many small ones cost little to hand over, few large ones little memory.
 CHUNK = 16
 
@@ -119,7 +121,10 @@ def _chunk_of_jpegs(dataset: str, chunk: list[tuple[str, int, bytes]]) -> list[t
 
 
 def jpeg(dataset: str, name: str, content: bytes) -> bytes:
-    """The image as JPEG, the aircraft's banner cut. Raises `DataError` for an image that does not decode."""
+    """The image as JPEG, the aircraft's banner cut.
+
+    Raises `DataError` for an image that does not decode, is too large, or has more than 8 bits a channel.
+    """
     try:
         with Image.open(io.BytesIO(content)) as image:
             banner = dataset == "aircraft" and image.height >= BANNER_MIN_HEIGHT
@@ -128,10 +133,14 @@ def jpeg(dataset: str, name: str, content: bytes) -> bytes:
                 # Reads every byte, so it finds what is damaged, but computes only an eighth of the pixels.
                 image.draft(None, (1, 1))
             image.load()
-            if image.mode.startswith(("I", "F")):
+            if image.mode.startswith(("I", "F")) or (image.format == "PNG" and content[PNG_BITS] > 8):
                 raise DataError(f"{dataset}: image `{name}` has more than 8 bits a channel; convert it to 8 bits")
             return content if keep else _encoded(image, banner)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"{dataset}: image `{name}` has more pixels than Pillow opens ({error}); make it smaller"
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{dataset}: image `{name}` is damaged ({error}); replace it or fetch the archive") from error
 
 

@@ -207,6 +207,11 @@ def deep_colours(scene: Scene) -> Printed:
     return own(scene, rose=3, tulip=3)
 
 
+def huge_image(scene: Scene) -> Printed:
+    scene.write("archives/rose/a.png", encoded(Image.new("1", (20_000, 10_000)), "PNG"))
+    return own(scene, rose=3, tulip=3)
+
+
 def one_class(scene: Scene) -> Printed:
     return own(scene, rose=3)
 
@@ -221,6 +226,7 @@ OWN = {
     "FILE: is a link that leaves FOLDER, and is not followed; put a copy in its place": link_that_leaves,
     "FILE: cannot be read (...); replace it or take it away": link_to_nothing,
     "NAME: image `NAME` has more than 8 bits a channel; convert it to 8 bits": deep_colours,
+    "NAME: image `NAME` has more pixels than Pillow opens (...); make it smaller": huge_image,
     "`NAME` is a dataset of the paper; give yours another name": lambda scene: convert(scene, "dtd", "--own"),
     "`NAME`: expected lower-case letters, digits and `_` that begin with a letter, and not with `sigma` or `agent_`": (
         lambda scene: convert(scene, "My-Plants", "--own")

@@ -23,6 +23,7 @@ from nasdmrl.doctor.nodes import check_nodes
 from nasdmrl.doctor.slurm import check_slurm
 from nasdmrl.doctor.software import check_packages, check_python, check_tensorflow
 from nasdmrl.doctor.storage import check_file_system, check_space
+from nasdmrl.doctor.waiting import check_arrays
 from nasdmrl.files import write_json
 from nasdmrl.provenance import provenance
 from provocations.scene import Printed, Scene
@@ -261,5 +262,8 @@ DOCTOR = {
     "FAILED SLURM partition ...": site(sinfo="echo 'cpu*|up|(null)'"),
     "FAILED SLURM request ...": site(sbatch="echo no quota; exit 1"),
     "FAILED SLURM job states ...": site(sacct="exit 1"),
+    "FAILED SLURM array jobs ...": lambda scene: scene.checked(
+        check_arrays(Path("profile/config.yaml"), {**PROFILE, "slurm-array-jobs": "decode", "jobs": 100}, Config())
+    ),
 }
 PROVOCATIONS = ARCHIVE | VERIFY | COMPARE | DOCTOR

@@ -8,13 +8,17 @@ from conftest import stripes
 from golden import save_csv, searches, step_rows
 from test_exchange import ORIGINAL
 
+from nasdmrl.agents.factory import make_agent
+from nasdmrl.agents.policy_files import Spaces
 from nasdmrl.analysis.episodes import action_proportions, read_logs
 from nasdmrl.analysis.exhibits import Exhibition
 from nasdmrl.checkpoints import save_checkpoint
+from nasdmrl.config import Config
 from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluation
+from nasdmrl.evaluation import Evaluation, Evaluator
 from nasdmrl.retraining import retrain
-from nasdmrl.sections import LongRecipe
+from nasdmrl.sections import Environment, LongRecipe, Recipe
+from nasdmrl.store import EvaluationStore
 from provocations.scene import Printed, Scene
 
 TINY = {
@@ -66,6 +70,13 @@ def damaged_policy(scene: Scene) -> Printed:
     return search(scene, "dqn", "--policy", "out/policy")
 
 
+def unknown_reward(scene: Scene) -> Printed:
+    """One that was added to the section but not to the Evaluator."""
+    evaluator = Evaluator(stripes(), Recipe(), EvaluationStore("store"), Environment.model_construct(reward="speed"))
+    record = {"status": "ok", "accuracy": 0.5}
+    return scene.call(evaluator._reward_of, (), record)
+
+
 def part(scene: Scene) -> Printed:
     scene.images()
     task = ["--part", 16, "--steps", 1, "--output", "x.csv"]
@@ -85,6 +96,10 @@ SEARCHES = {
     "FOLDER: the policy's NAME is VALUE, expected VALUE": other_policy,
     "FOLDER: NUMBER weights, expected NUMBER; the policy is damaged": damaged_policy,
     "FOLDER: cannot be read (...); run the search that makes it again": policy_that_is_none,
+    "`NAME`: no agent has this name; make it in `make_agent` of nasdmrl/agents/factory.py": lambda scene: scene.call(
+        make_agent, "evo", Spaces((10, 25), 8), 0, 10, Config()
+    ),
+    "environment.reward `NAME`: no such formula in `Evaluator._reward_of`": unknown_reward,
     "--part NUMBER: the tasks are 0 to NUMBER (prewarm.tasks)": part,
     "the episode has ended; call reset() before step()": lambda scene: scene.call(
         NASEnv(lambda network: Evaluation(network, 0.5, 0.5)).step, 0, error=Exception

@@ -53,11 +53,13 @@ use rule random_search as meta_a2c with:
         policy=directory("results/exp1/meta_a2c/{dataset}/seed{seed}/policy"),
     log:
         "results/logs/exp1/meta_a2c/{dataset}/seed{seed}.log",
+    wildcard_constraints:
+        dataset="|".join(TRAINING),
     # The chain is serial, so it must not wait for searches that can run beside it.
     priority: 1
     params:
         method="meta_a2c",
-        config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
+        config=SETTINGS.subset(*META_SECTIONS),
         steps=search_steps("meta_a2c"),
         store=STORE,
         options=lambda wildcards, input: (
@@ -76,7 +78,7 @@ use rule random_search as evaluate_policy with:
         "results/logs/exp2/meta_a2c/{dataset}/seed{seed}.log",
     params:
         method="meta_a2c",
-        config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
+        config=SETTINGS.subset(*META_SECTIONS),
         steps=search_steps("meta_a2c"),
         store=STORE,
         options=lambda wildcards, input: f"--policy {input.policy} --fixed",
@@ -98,8 +100,7 @@ use rule random_search as multi_branch with:
     params:
         method="meta_a2c",
         config=SETTINGS.subset(
-            *SEARCH_SECTIONS,
-            "meta_a2c",
+            *META_SECTIONS,
             "exp3.max_actions",
             "exp3.update_steps",
             "exp3.batch_size",
@@ -121,7 +122,7 @@ use rule random_search as hardness_study with:
         "results/logs/appendix_a/meta_a2c/{dataset}/seed{seed}.log",
     params:
         method="meta_a2c",
-        config=SETTINGS.subset(*SEARCH_SECTIONS, "meta_a2c"),
+        config=SETTINGS.subset(*META_SECTIONS),
         steps=SETTINGS.appendix_a.steps,
         store=STORE,
         options="",
