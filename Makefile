@@ -24,7 +24,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 test: lint
 	python -m pytest
 
-# A real SLURM of three nodes on this machine; as root, after `tests/slurm/cluster.sh install`. About 50 minutes on two
+# A real SLURM of three nodes on this machine; as root, after `tests/slurm/cluster.sh install`. About 40 minutes on two
 # cores; a part: make test-slurm TESTS='tests/slurm/test_chain.py -k every_job'
 test-slurm: TESTS ?= tests/slurm
 test-slurm: install

@@ -1,4 +1,4 @@
-"""More jobs of a rule than an array takes, on a real SLURM. About two minutes."""
+"""More jobs of a rule than an array takes, on a real SLURM. About four minutes."""
 
 import subprocess
 import time

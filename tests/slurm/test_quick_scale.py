@@ -1,4 +1,4 @@
-"""The whole workflow at the quick scale on a real SLURM. About twenty minutes on two cores."""
+"""The whole workflow at the quick scale on a real SLURM. About a quarter of an hour on two cores."""
 
 import re
 import subprocess
