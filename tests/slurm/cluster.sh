@@ -1,6 +1,7 @@
 #!/bin/bash
 # A real SLURM of three nodes on this machine, for tests: two CPU nodes, one with two fake GPUs, accounting in MariaDB.
-# Usage, as root on Debian or Ubuntu: cluster.sh install | start [FOLDER] | stop [FOLDER]. It writes to /etc/slurm.
+# Usage, as root on Debian or Ubuntu: cluster.sh install | start [FOLDER] | stop [FOLDER]. It writes to /etc/slurm, and stop
+# removes that.
 set -eu
 command=$1
 folder=${2:-${TMPDIR:-/tmp}/nasdmrl-slurm} # readable by all: the database runs as another user
@@ -62,6 +63,8 @@ stop() {
   sleep 1
   pkill -9 -x slurmstepd || true
   rm -rf "$folder"
+  # With them every start of Snakemake would wait nine seconds for the controller, which its plugin asks.
+  rm -f /etc/slurm/slurm.conf /etc/slurm/slurmdbd.conf /etc/slurm/gres.conf
 }
 
 case $command in
