@@ -154,11 +154,14 @@ def test_standins_end_to_end(root, tmp_path):
     assert planned(snakemake(root, tmp_path, "-n", "all")) == set()
     training = planned(snakemake(root, tmp_path, "-n", "all", config=["early_stop={epochs: 3}"]))
     assert training == {*SEARCHES, "best_network", "long_training", "table6", *FROM_LOGS}
-    assert planned(snakemake(root, tmp_path, "-n", "all", config=["plots={dpi: 100}"])) == {
-        *FIGURES,
-        "claims",
-        "report",
-    }
+    assert planned(snakemake(root, tmp_path, "-n", "all", config=["plots={dpi: 100}"])) == {*FIGURES, "report"}
+    memory, filters = (
+        planned(snakemake(root, tmp_path, "-n", "all", config=[f"deviations={{{name}: released}}"]))
+        for name in ("D3", "D5")
+    )
+    assert SEARCHES - memory == {"random_search", "dqn"}
+    assert "long_training" in filters
+    assert not filters & {*SEARCHES, "best_network"}
     learner = planned(snakemake(root, tmp_path, "-n", "all", config=["meta_a2c={discount: 0.8}"]))
     assert not learner & {"random_search", "dqn", "decode"}
     assert {"meta_a2c", "evaluate_policy", "multi_branch", "hardness_study"} <= learner
