@@ -24,7 +24,7 @@ from nasdmrl.planning.forecast import Clock, Parallel, plan
 from nasdmrl.planning.jobs import Job, workflow_jobs
 from nasdmrl.planning.probe import choose
 from nasdmrl.planning.schedule import critical_path, schedule
-from nasdmrl.planning.work import Datasets, Training, networks_met, trainings
+from nasdmrl.planning.work import Datasets, Training, networks_met, settings_of, trainings
 from nasdmrl.prewarm import chain_networks, random_search_networks
 from nasdmrl.retraining import parameters
 from nasdmrl.search import run_search
@@ -140,6 +140,10 @@ def test_prewarm_tasks_share_all_networks_once():
     expected = {*chain_networks(2, data.shape), *random_search_networks(12, 7, data.shape, Config())}
     assert len(dealt) == len(set(dealt))
     assert set(dealt) == set(map(to_text, expected))
+
+
+def test_the_configuration_is_that_of_the_run(quick, root):
+    assert settings_of(quick[0]) == load(root / "config/quick.yaml")
 
 
 def test_expected_sizes_of_images_that_are_still_to_be_made(root):
