@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 socket=/run/mysqld/mysqld.sock
 
 install() {
+  apt-get update
   DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends slurm-wlm slurmdbd munge mariadb-server
 }
 
