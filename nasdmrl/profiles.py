@@ -1,5 +1,6 @@
 """Snakemake's profiles: what one says of the configuration, and what its jobs ask of SLURM."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,12 @@ def config_file(profile: Mapping[str, Any]) -> str | None:
     named = profile.get("configfile") or []
     files = [named] if isinstance(named, str) else named
     return str(files[-1]) if files else None
+
+
+def limit_of(value: Any) -> int | None:
+    """The number that a limit such as 100 or `100/1s` begins with; None for one without, such as `unlimited`."""
+    number = re.match(r"\d+", str(value))
+    return int(number[0]) if number else None
 
 
 def requests(profile: Mapping[str, Any]) -> list[Kind]:

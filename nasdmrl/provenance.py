@@ -20,7 +20,7 @@ SOURCES = {
 }
 OF_THIS_MACHINE = ("resources.", "data.source", "data.archives")
 """Beginnings of settings that are no choice of the paper's; where the images are from is told by itself."""
-TOLD_OR_HARMLESS = ("scale", "seeds", "fidelity", "deviations.", "data.own", "plots.", "prewarm.")
+TOLD_OR_HARMLESS = ("scale", "seeds", "fidelity", "deviations.", "data.own", "plots.dpi", "plots.statistic", "prewarm.")
 """Beginnings of settings that a stamp tells anyway, or that change no result."""
 MOST_KEYS = 3
 """Changed settings that the visible line of a stamp names."""

@@ -260,6 +260,8 @@ def test_a_small_run_is_no_reproduction(page):
         ({"scale": "quick"}, False),
         ({"data": {"source": "standin"}}, False),
         ({"early_stop": {"epochs": 1}}, False),
+        ({"plots": {"bin_episodes": 1}}, False),  # the intervals' block
+        ({"plots": {"dpi": 72}}, True),
         ({"data": {"require_official_counts": False}}, False),
     ],
 )

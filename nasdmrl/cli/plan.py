@@ -8,6 +8,9 @@ import typer
 from nasdmrl.cli.options import DEFAULT_CONFIG, DEFAULT_DATA, DEFAULT_STORE, app
 from nasdmrl.errors import NasdmrlError
 
+UNLIMITED = 10_000
+"""Jobs at once where a profile sets no limit: more than there are."""
+
 
 @app.command()
 def plan(
@@ -52,14 +55,15 @@ def _settled(config: str | None, profile: Path | None, snakefile: Path):
     """The checked configuration file, None where the profile's is meant, and how many jobs run at once."""
     from nasdmrl.config import load
     from nasdmrl.planning.forecast import Parallel
-    from nasdmrl.profiles import config_file, read_profile
+    from nasdmrl.profiles import config_file, limit_of, read_profile
     from nasdmrl.runtime import cores
 
     values = read_profile(profile) if profile else {}
     load(config or config_file(values) or DEFAULT_CONFIG)
     if not snakefile.is_file():
         raise NasdmrlError(f"{snakefile}: no such file; call plan in the checkout, or name it with --snakefile")
-    parallel = Parallel(int(values["jobs"]), cluster=True) if "jobs" in values else Parallel(cores())
+    jobs = limit_of(values["jobs"]) or UNLIMITED if "jobs" in values else None
+    parallel = Parallel(jobs, cluster=True) if jobs else Parallel(cores())
     return config or (None if config_file(values) else DEFAULT_CONFIG), parallel
 
 

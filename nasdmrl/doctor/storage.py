@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from nasdmrl.config import Config
-from nasdmrl.disk import disk_needs
+from nasdmrl.disk import disk_needs, trainings_at_once
 from nasdmrl.doctor.checks import Check, failed, ok, warning
 from nasdmrl.doctor.commands import Answer, ask
 from nasdmrl.doctor.waiting import ARRAYS
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import write_text
+from nasdmrl.profiles import limit_of
 
 EXCHANGE_SECONDS = 20.0
 ELSEWHERE = "use a folder on another file system; the whole checkout moves there, or --folder names another one"
@@ -44,8 +45,8 @@ def check_space(settings: Config, folder: Path, jobs: Any = None) -> Check:
 def _at_once(settings: Config, jobs: Any) -> int | None:
     """Jobs at once: the profile's number, else as many as this machine has cores for; None without a limit."""
     if jobs is None:
-        return max(1, (os.cpu_count() or 1) // settings.resources.search_threads)
-    return int(jobs) if str(jobs).isdigit() else None
+        return trainings_at_once(settings)
+    return limit_of(jobs)
 
 
 def _size(number: int) -> str:

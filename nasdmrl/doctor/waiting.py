@@ -10,6 +10,7 @@ from nasdmrl.config import Config
 from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.doctor.checks import Check, failed, ok, warning
 from nasdmrl.doctor.commands import Answer, ask
+from nasdmrl.profiles import limit_of
 
 ARRAYS = "slurm-array-jobs"
 LIMITS = {"jobs": "", "max-jobs-per-timespan": "100/1s"}
@@ -61,7 +62,7 @@ def _holding_back(profile: dict[str, Any], most: int) -> dict[str, str]:
     waits for them for ever.
     """
     values = {key: profile.get(key, own) for key, own in LIMITS.items()}
-    low = [f"`{key}: {value}`" for key, value in values.items() if _at_once(value, most) < most]
+    low = [f"`{key}: {value}`" for key, value in values.items() if (limit_of(value) or most) < most]
     low += [f"`{key}`" for key in HOLDING_BACK if profile.get(key)]
     if not low:
         return {}
@@ -78,12 +79,6 @@ def _too_long(profile: dict[str, Any]) -> dict[str, str]:
     limit = int(profile.get(ARRAY_KEY, ARRAY_LIMIT))
     found = f"`{ARRAY_KEY}: {limit}` allows arrays that are too long for SLURM's command line; their tasks would fail"
     return {found: f"`{ARRAY_KEY}: {GOOD_TASKS}`"} if limit > MOST_TASKS else {}
-
-
-def _at_once(value: Any, otherwise: int) -> int:
-    """The number that a limit such as 100 or `100/1s` begins with; one that has none, such as `unlimited`, is none."""
-    number = re.match(r"\d+", str(value))
-    return int(number[0]) if number else otherwise
 
 
 def check_states(file: Path, profile: dict[str, Any], sacct: Answer) -> Check:
@@ -121,5 +116,5 @@ def _by_sacct(why: str, cure: str, profile: dict[str, Any], sacct: Answer) -> Ch
 def _min_job_age() -> int | None:
     """Seconds for which SLURM's controller remembers a job that has ended; None where it does not say."""
     answer = ask(["scontrol", "show", "config"], CONFIGURATION_SECONDS)
-    found = re.search(r"^\s*MinJobAge\s*=\s*(\d+)", answer.output, re.MULTILINE)
+    found = re.search(r"^\s*MinJobAge\s*=\s*(\d+)(?: sec)?\s*$", answer.output, re.MULTILINE)
     return int(found[1]) if found else None

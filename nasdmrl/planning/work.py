@@ -147,5 +147,5 @@ def _shorter(network: Network) -> Iterator[Network]:
 
 def settings_of(jobs: list[Job]) -> Config:
     """The run's configuration: the most of its sections that a job holds in its `params` (`report` has all)."""
-    found = (load(text) for text in {job.call[2].get("--config", "{}") for job in jobs})
-    return max(found, key=lambda settings: len(settings.model_fields_set))
+    texts = sorted({job.call[2].get("--config", "{}") for job in jobs})
+    return max(map(load, texts), key=lambda settings: len(settings.model_fields_set))

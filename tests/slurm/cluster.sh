@@ -65,7 +65,9 @@ stop() {
   pkill -9 -x slurmstepd || true
   rm -rf "$folder"
   # With them every start of Snakemake would wait nine seconds for the controller, which its plugin asks.
-  rm -f /etc/slurm/slurm.conf /etc/slurm/slurmdbd.conf /etc/slurm/gres.conf
+  if grep -qs "=$folder/" /etc/slurm/slurm.conf; then # ours
+    rm -f /etc/slurm/slurm.conf /etc/slurm/slurmdbd.conf /etc/slurm/gres.conf
+  fi
 }
 
 case $command in

@@ -55,6 +55,8 @@ CLAIM_SECTIONS = [
         if name not in ("plots", "prewarm", "resources")
     ],
 ]
+# The fixed policy of Exp. 2 is the one that Exp. 1 has learned.
+EXP2_SECTIONS = ["exp1.meta_a2c", "exp2.evaluation_steps"]
 LOG_SECTIONS = [*META_SECTIONS, "deviations", "scale", "seeds", "data", "dqn"]
 
 

@@ -33,7 +33,7 @@ use rule figures_exp1 as figures_exp2 with:
         text="results/logs/figures_exp2.log",
     params:
         inputs=notebook_inputs("exp2"),
-        config=SETTINGS.subset(*LOG_SECTIONS, "exp2.evaluation_steps", "plots"),
+        config=SETTINGS.subset(*LOG_SECTIONS, *EXP2_SECTIONS, "plots"),
     message:
         "Draw the figures of Experiment 2"
 

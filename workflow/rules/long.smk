@@ -67,7 +67,7 @@ rule table6:
     conda:
         "../../envs/analysis.yaml"
     params:
-        config=SETTINGS.subset(*LOG_SECTIONS, "exp2"),
+        config=SETTINGS.subset(*LOG_SECTIONS, *EXP2_SECTIONS, "exp2"),
     message:
         "Tabulate the long trainings (Table 6)"
     shell:

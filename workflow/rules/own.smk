@@ -13,7 +13,7 @@ rule own_curves:
     conda:
         "../../envs/analysis.yaml"
     params:
-        config=SETTINGS.subset(*LOG_SECTIONS, "exp2.evaluation_steps", "plots"),
+        config=SETTINGS.subset(*LOG_SECTIONS, *EXP2_SECTIONS, "plots"),
     message:
         "Draw the curves of {wildcards.dataset}"
     shell:
