@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 import zlib
 
@@ -148,13 +149,48 @@ def test_chosen_images_are_those_of_the_whole(standins, tmp_path):
     assert np.array_equal(load(tmp_path / "some").images, whole[places])
 
 
+@pytest.mark.parametrize("many", [1, 10**6])  # images from which on processes decode, not threads
 @pytest.mark.parametrize("dataset", ["omniglot", "cu_birds"])  # encoded anew, and kept as they are
-def test_records_are_the_same_for_any_number_of_threads(dataset, standins, tmp_path):
+def test_records_are_the_same_for_any_number_of_workers(dataset, many, standins, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "MANY_IMAGES", many)
     for threads in (1, 3):
         convert(dataset, standins, tmp_path / str(threads), False, threads)
     names = sorted(path.name for path in (tmp_path / "1").iterdir())
     assert len(names) == CLASSES + 1
     assert all((tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes() for name in names)
+
+
+WITH_PROCESSES = """
+import sys, time
+from nasdmrl.data import records
+records.MANY_IMAGES, records._example = 1, lambda image, label: time.sleep(600)
+if __name__ == "__main__":
+    records.convert("omniglot", sys.argv[1], sys.argv[2], False, 2)
+"""
+
+
+def test_processes_that_decode_end_with_a_killed_job(standins, tmp_path):
+    script = tmp_path / "job.py"
+    script.write_text(WITH_PROCESSES)
+    job = subprocess.Popen([sys.executable, script, standins, tmp_path / "records"], start_new_session=True)
+    assert soon(lambda: len(of_session(job.pid)) >= 3)
+    job.kill()
+    job.wait()
+    assert soon(lambda: not of_session(job.pid))
+
+
+def soon(condition, seconds=60):
+    """Whether a condition comes true within so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.1)
+    return condition()
+
+
+def of_session(leader):
+    """Numbers of the processes of a session."""
+    found = subprocess.run(["ps", "-o", "pid=", "-s", str(leader)], capture_output=True, text=True).stdout
+    return found.split()
 
 
 def unshared_bytes():
@@ -237,10 +273,10 @@ def test_colours_of_16_bits_are_refused():
 # --- bad input ----------------------------------------------------------------------------------------------
 
 
-def refused(dataset, folder, tmp_path, message):
+def refused(dataset, folder, tmp_path, message, threads=1):
     output = tmp_path / "out" / "records"
     with pytest.raises(DataError, match=message):
-        convert(dataset, folder, output, False)
+        convert(dataset, folder, output, False, threads)
     assert not output.exists()
     assert not output.parent.exists() or list(output.parent.iterdir()) == []
 
@@ -289,12 +325,15 @@ def rewritten(path, change):
             archive.addfile(info, io.BytesIO(member[1]))
 
 
-def test_jpeg_cut_short(copied, tmp_path):
+@pytest.mark.parametrize("many", [1, 10**6])  # found by a process, and by a thread
+def test_jpeg_cut_short(many, copied, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "MANY_IMAGES", many)
+
     def shorten(name, content):
         return (name, content[: len(content) // 2]) if name.endswith("standin03_0007.jpg") else (name, content)
 
     rewritten(copied / "dtd-r1.0.1.tar.gz", shorten)
-    refused("dtd", copied, tmp_path, r"dtd: image `dtd/images/standin03/standin03_0007\.jpg` is damaged")
+    refused("dtd", copied, tmp_path, r"dtd: image `dtd/images/standin03/standin03_0007\.jpg` is damaged", 2)
 
 
 def test_missing_label_file(copied, tmp_path):

@@ -16,12 +16,20 @@ ORDER = ("reward", "parameters", "seed", "step")
 
 def ranked(steps: pd.DataFrame) -> pd.DataFrame:
     """The rows of step logs that met a network best, best network first: one row a canonical network."""
+    rows = best_first(steps)
+    forms = {text: canonical_text(text) for text in rows["network"].unique()}
+    return rows.assign(network=rows["network"].map(forms)).drop_duplicates("network").reset_index(drop=True)
+
+
+def best_first(steps: pd.DataFrame) -> pd.DataFrame:
+    """The rows of step logs that met a network which could be trained, the best first."""
     trained = steps[steps["status"] == "ok"]
-    forms = {text: to_text(canonical(parse(text))) for text in trained["network"].unique()}
-    in_order = trained.assign(network=trained["network"].map(forms)).sort_values(
-        list(ORDER), ascending=[False, True, True, True], kind="stable"
-    )
-    return in_order.drop_duplicates("network").reset_index(drop=True)
+    return trained.sort_values(list(ORDER), ascending=[False, True, True, True], kind="stable")
+
+
+def canonical_text(text: str) -> str:
+    """A network's text in its canonical form."""
+    return to_text(canonical(parse(text)))
 
 
 def best_network(logs: list[Path], rank: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nasdmrl.analysis.best import ranked
+from nasdmrl.analysis.best import best_first, canonical_text
 from nasdmrl.analysis.cells import for_people
 from nasdmrl.analysis.episodes import RUN, first_meetings
 from nasdmrl.analysis.published import published
@@ -122,7 +122,7 @@ def search_summary(steps: pd.DataFrame, classes: dict[str, int]) -> pd.DataFrame
 
 
 def _summary(run: tuple, rows: pd.DataFrame, classes: dict[str, int]) -> dict:
-    best, met = ranked(rows), first_meetings(rows)
+    best, met = best_first(rows)["network"], first_meetings(rows)
     return {
         **dict(zip(RUN, run, strict=True)),
         "steps": len(rows),
@@ -132,6 +132,6 @@ def _summary(run: tuple, rows: pd.DataFrame, classes: dict[str, int]) -> dict:
         "best_reward": rows["reward"].max(),
         "median_reward": rows["reward"].median(),
         "chance": 1 / classes[run[1]],
-        "best_network": best["network"].iloc[0] if len(best) else "",
+        "best_network": canonical_text(best.iloc[0]) if len(best) else "",
         "training_seconds": met["training_seconds"].sum(),
     }

@@ -10,9 +10,10 @@ import json
 import os
 from collections import Counter, deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import get_context
+from multiprocessing.pool import Pool, ThreadPool
 from pathlib import Path
 
 from PIL import Image
@@ -31,8 +32,11 @@ BANNER_PIXELS = 20
 BANNER_MIN_HEIGHT = 200
 # Place of the byte with the bits a channel in a PNG file. Pillow cuts colours of 16 bits to 8 without a word.
 PNG_BITS = 24
-# Images that a thread gets at once: many small ones cost little to hand over, few large ones little memory.
+# Images that a worker gets at once: many small ones cost little to hand over, few large ones little memory.
 CHUNK = 16
+# Datasets of so many images have small ones (Omniglot, GTSRB). To decode these is mostly Python's own work, which
+# threads cannot share; processes can, but take a third of a second to start.
+MANY_IMAGES = 20_000
 
 
 def convert(
@@ -104,16 +108,21 @@ def _write_records(index: Index, folder: Path, threads: int) -> None:
 
 
 def _jpegs(index: Index, threads: int) -> Iterator[tuple[int, bytes]]:
-    """Yield label and JPEG of each image in the archive's order; the threads decode, which needs no GIL."""
+    """Yield label and JPEG of each image in the archive's order; so many threads, or processes, decode."""
     images = index.images()
-    with ThreadPoolExecutor(threads) as pool:
+    with _workers(threads, sum(index.images_per_class())) as pool:
         waiting: deque = deque()
         while chunk := list(islice(images, CHUNK)):
-            waiting.append(pool.submit(_chunk_of_jpegs, index.dataset, chunk))
+            waiting.append(pool.apply_async(_chunk_of_jpegs, (index.dataset, chunk)))
             if len(waiting) > 2 * threads:
-                yield from waiting.popleft().result()
+                yield from waiting.popleft().get()
         for done in waiting:
-            yield from done.result()
+            yield from done.get()
+
+
+def _workers(count: int, images: int) -> Pool:
+    """Threads, or for many images processes, which end with this one also where it is killed."""
+    return get_context("spawn").Pool(count) if count > 1 and images >= MANY_IMAGES else ThreadPool(count)
 
 
 def _chunk_of_jpegs(dataset: str, chunk: list[tuple[str, int, bytes]]) -> list[tuple[int, bytes]]:
