@@ -33,7 +33,7 @@ BANNER_MIN_HEIGHT = 200
 # Place of the byte with the bits a channel in a PNG file. Pillow cuts colours of 16 bits to 8 without a word.
 PNG_BITS = 24
 # Images that a worker gets at once: many small ones cost little to hand over, few large ones little memory.
-CHUNK = 16
+CHUNK, CHUNK_OF_MANY = 16, 256
 # Datasets of so many images have small ones (Omniglot, GTSRB). To decode these is mostly Python's own work, which
 # threads cannot share; processes can, but take a third of a second to start.
 MANY_IMAGES = 20_000
@@ -109,10 +109,11 @@ def _write_records(index: Index, folder: Path, threads: int) -> None:
 
 def _jpegs(index: Index, threads: int) -> Iterator[tuple[int, bytes]]:
     """Yield label and JPEG of each image in the archive's order; so many threads, or processes, decode."""
-    images = index.images()
-    with _workers(threads, sum(index.images_per_class())) as pool:
+    many = sum(index.images_per_class()) >= MANY_IMAGES
+    images, size = index.images(), CHUNK_OF_MANY if many else CHUNK
+    with _workers(threads, many) as pool:
         waiting: deque = deque()
-        while chunk := list(islice(images, CHUNK)):
+        while chunk := list(islice(images, size)):
             waiting.append(pool.apply_async(_chunk_of_jpegs, (index.dataset, chunk)))
             if len(waiting) > 2 * threads:
                 yield from waiting.popleft().get()
@@ -120,9 +121,9 @@ def _jpegs(index: Index, threads: int) -> Iterator[tuple[int, bytes]]:
             yield from done.get()
 
 
-def _workers(count: int, images: int) -> Pool:
+def _workers(count: int, many: bool) -> Pool:
     """Threads, or for many images processes, which end with this one also where it is killed."""
-    return get_context("spawn").Pool(count) if count > 1 and images >= MANY_IMAGES else ThreadPool(count)
+    return get_context("spawn").Pool(count) if many and count > 1 else ThreadPool(count)
 
 
 def _chunk_of_jpegs(dataset: str, chunk: list[tuple[str, int, bytes]]) -> list[tuple[int, bytes]]:
