@@ -46,8 +46,13 @@ def disk_needs(settings: Config, jobs: int | None = None) -> dict[str, int]:
     }
 
 
+def long_trainings(settings: Config) -> int:
+    """Trainings of Exp. 2b: the best networks and the VGG19 cut of each evaluation dataset, each repeat (Section 7)."""
+    return (len(RANKS) + 1) * settings.exp2.repeats * len(with_role("evaluation"))
+
+
 def trainings_at_once(settings: Config) -> int:
-    """Long trainings that run at once on this machine, whose cores their threads share."""
+    """Trainings of Exp. 2b that run at once on this machine, whose cores their threads share; at least one."""
     return max(1, cores() // settings.resources.search_threads)
 
 
@@ -109,7 +114,7 @@ def _checkpoint_bytes(settings: Config, jobs: int | None) -> int:
     The best networks are not known beforehand; each counts as much as the VGG19 cut.
     """
     sizes = [vgg19_cut_parameters(settings, name) for name in with_role("evaluation")]
-    trainings = (len(RANKS) + 1) * settings.exp2.repeats * len(sizes)
+    trainings = long_trainings(settings)
     at_once = trainings if jobs is None else min(jobs, trainings)
     return 2 * at_once * max(sizes) * CHECKPOINT_BYTES
 

@@ -76,7 +76,7 @@ def changed_settings(config: Config) -> list[tuple[str, str, str]]:
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Keys (`exp2.epochs`) and values of a configuration as text."""
+    """Keys (`exp2.epochs`) and values of a configuration as text; what is no text, as JSON."""
     for key, value in values.items():
         if isinstance(value, dict):
             yield from flat(value, f"{prefix}{key}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nasdmrl.env import NASEnv
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import atomic_path, write_json
 
@@ -21,7 +22,7 @@ class PolicyError(NasdmrlError):
 
 @dataclass(frozen=True)
 class Spaces:
-    """Shape of an observation, number of actions, and their names where the environment has a tuple of them."""
+    """Shape of an observation, number of actions, and in `NASEnv` their names (Section 3)."""
 
     observation: tuple[int, ...]
     actions: int
@@ -30,9 +31,9 @@ class Spaces:
     @classmethod
     def of(cls, env: Any) -> "Spaces":
         """Spaces of a gymnasium environment with discrete actions and a box of observations."""
-        actions = getattr(getattr(env, "unwrapped", env), "actions", ())
-        names = [str(getattr(action, "name", action)) for action in actions] if isinstance(actions, tuple) else []
-        return cls(tuple(env.observation_space.shape), int(env.action_space.n), tuple(names))
+        named = env.unwrapped.actions if isinstance(env.unwrapped, NASEnv) else ()
+        names = tuple(action.name for action in named)
+        return cls(tuple(env.observation_space.shape), int(env.action_space.n), names)
 
 
 def save_policy(

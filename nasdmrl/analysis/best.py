@@ -22,13 +22,13 @@ def ranked(steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_first(steps: pd.DataFrame) -> pd.DataFrame:
-    """The rows of step logs that met a network which could be trained, the best first."""
+    """The rows of step logs that met a network which could be trained, in the order of `ORDER`, the best first."""
     trained = steps[steps["status"] == "ok"]
     return trained.sort_values(list(ORDER), ascending=[False, True, True, True], kind="stable")
 
 
 def canonical_text(text: str) -> str:
-    """A network's text in its canonical form."""
+    """A network's text in its canonical form (Section 1). Raises `NetworkError` for a text that names no network."""
     return to_text(canonical(parse(text)))
 
 

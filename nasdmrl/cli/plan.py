@@ -54,17 +54,24 @@ def plan(
 def _settled(config: str | None, profile: Path | None, snakefile: Path):
     """The checked configuration file, None where the profile's is meant, and how many jobs run at once."""
     from nasdmrl.config import load
-    from nasdmrl.planning.forecast import Parallel
-    from nasdmrl.profiles import config_file, limit_of, read_profile
-    from nasdmrl.runtime import cores
+    from nasdmrl.profiles import config_file, read_profile
 
     values = read_profile(profile) if profile else {}
     load(config or config_file(values) or DEFAULT_CONFIG)
     if not snakefile.is_file():
         raise NasdmrlError(f"{snakefile}: no such file; call plan in the checkout, or name it with --snakefile")
-    jobs = limit_of(values["jobs"]) or UNLIMITED if "jobs" in values else None
-    parallel = Parallel(jobs, cluster=True) if jobs else Parallel(cores())
-    return config or (None if config_file(values) else DEFAULT_CONFIG), parallel
+    return config or (None if config_file(values) else DEFAULT_CONFIG), _parallel(values)
+
+
+def _parallel(profile: dict[str, Any]):
+    """Jobs at once: as many as a cluster's profile says, else as this machine's cores take."""
+    from nasdmrl.planning.forecast import Parallel
+    from nasdmrl.profiles import limit_of
+    from nasdmrl.runtime import cores
+
+    if "jobs" not in profile:
+        return Parallel(cores())
+    return Parallel(limit_of(profile["jobs"]) or UNLIMITED, cluster=True)
 
 
 def _forecast(

@@ -14,11 +14,13 @@ from nasdmrl.cli.options import (
     DatasetName,
     ImagesOption,
     Logs,
+    SpaceOption,
     StoreOption,
     TableOutput,
     ThreadsOption,
     app,
     images_folder,
+    known_space,
     load_images,
     one_of,
     start,
@@ -37,7 +39,7 @@ def search(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the agent.")] = 1024,
     policy: Annotated[Path | None, typer.Option(help="Folder of a saved policy to start from.")] = None,
     fixed: Annotated[bool, typer.Option("--fixed", help="Keep the policy's weights as they are (Exp. 2a).")] = False,
-    space: Annotated[str, typer.Option(help="chain or multi_branch (Exp. 3).")] = "chain",
+    space: SpaceOption = "chain",
     sigma: Annotated[float, typer.Option(min=0, help="Factor of a shifting action's reward (Section 4).")] = 0.0,
     config: ConfigOption = DEFAULT_CONFIG,
     images: ImagesOption = None,
@@ -45,11 +47,10 @@ def search(
     threads: ThreadsOption = 1,
 ) -> None:
     """Let an agent search on a dataset (Algorithm 1). Killed, it goes on from the store when called again."""
-    from nasdmrl.actions import SPACES
     from nasdmrl.agents import METHODS
 
     one_of("method", method, list(METHODS))
-    one_of("space", space, list(SPACES))
+    known_space(space)
     _check_policy_options(method, policy, fixed)
     from nasdmrl.agents.policy_files import Spaces
     from nasdmrl.config import load

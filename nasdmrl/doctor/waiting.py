@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nasdmrl.analysis.items import RANKS
+from nasdmrl.agents import METHODS
 from nasdmrl.config import Config
 from nasdmrl.datasets import DATASETS, with_role
+from nasdmrl.disk import long_trainings
 from nasdmrl.doctor.checks import Check, failed, ok, warning
 from nasdmrl.doctor.commands import Answer, ask
 from nasdmrl.profiles import limit_of
@@ -35,12 +36,11 @@ USUAL_AGE = "ask the site's support to raise MinJobAge to SLURM's own 300 s"
 
 
 def most_jobs(settings: Config) -> int:
-    """Jobs of a whole run, roughly and from above, so that no more of them can be ready at once."""
+    """Jobs of a whole run (Section 7), roughly and from above, so that no more of them can be ready at once."""
     learned, unseen, own = len(with_role("training")), len(with_role("evaluation")), len(settings.data.own)
     prewarm = settings.prewarm.tasks * (learned + unseen) if settings.prewarm.on else 0
-    long = (len(RANKS) + 1) * settings.exp2.repeats * unseen
-    searches = 3 * learned + 2 * (unseen + own) + len(settings.exp3.sigmas) + len(DATASETS) + own
-    return prewarm + long + len(settings.seeds) * searches + OTHER_JOBS + 10 * own
+    searches = len(METHODS) * (learned + unseen + own) + len(settings.exp3.sigmas) + len(DATASETS) + own
+    return prewarm + long_trainings(settings) + len(settings.seeds) * searches + OTHER_JOBS + 10 * own
 
 
 def check_arrays(file: Path, profile: dict[str, Any], settings: Config) -> Iterator[Check]:
