@@ -27,6 +27,7 @@ from nasdmrl.analysis.episodes import (
     read_logs,
     read_progress,
 )
+from nasdmrl.analysis.exhibits import wilcoxon_note
 from nasdmrl.analysis.panels import in_style
 from nasdmrl.analysis.plots import (
     action_panel,
@@ -37,6 +38,7 @@ from nasdmrl.analysis.plots import (
     hardness_box,
     save,
 )
+from nasdmrl.analysis.statistics import signed_rank_test
 from nasdmrl.analysis.styles import in_order, name_of, style_of, styles_of
 from nasdmrl.config import Config
 from nasdmrl.datasets import DATASETS
@@ -530,3 +532,10 @@ def test_golden_results_are_always_the_same(results, tmp_path):
     assert files == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.is_file())
     sums = [[zlib.crc32((folder / file).read_bytes()) for file in files] for folder in (results, tmp_path)]
     assert sums[0] == sums[1]
+
+
+def test_equal_proportions_are_told_in_place_of_a_test_of_nothing():
+    equal = np.full(8, 1 / 8)
+    assert wilcoxon_note(signed_rank_test(equal, equal)).endswith("so there is nothing to test")
+    other = equal + np.array([1, -1, 2, -2, 3, -3, 4, -4]) / 100
+    assert wilcoxon_note(signed_rank_test(equal, other)).startswith("Wilcoxon signed-rank: W = 18, p = 1.00")
