@@ -19,14 +19,14 @@ from nasdmrl.nsc import Network, to_text
 from nasdmrl.prewarm import random_search_networks
 from nasdmrl.runtime import start_tensorflow
 from nasdmrl.sections import Recipe
-from nasdmrl.training import train_and_score
+from nasdmrl.training import Trainer
 
 NETWORKS = 30
 
 
 def by_keras(network: Network, data: ImageData, recipe: Recipe) -> float:
     """Test accuracy after Keras's fit with its Adam and the recipe's rates."""
-    train, test = data.split(recipe.train_fraction, recipe.split_seed)
+    train, test = data.split(recipe.test_fraction, recipe.split_seed)
     scaled = data.images.astype(np.float32) / 255
     model = build(network, data.shape, data.n_classes, recipe)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -46,9 +46,7 @@ def main() -> None:
     networks = islice(random_search_networks(200, 1, data.shape, settings), NETWORKS)
     rows = []
     for network in networks:
-        rows.append(
-            (to_text(network), train_and_score(network, data, recipe).accuracy, by_keras(network, data, recipe))
-        )
+        rows.append((to_text(network), Trainer()(network, data, recipe).accuracy, by_keras(network, data, recipe)))
         print("{:50s} {:.3f} {:.3f}".format(*rows[-1]), flush=True)
     table = pd.DataFrame(rows, columns=["network", "package", "keras"])
     print(table[["package", "keras"]].quantile([0, 0.25, 0.5, 0.75, 1]).round(3).to_string())

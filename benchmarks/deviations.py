@@ -65,10 +65,10 @@ def accuracies(folder: str) -> pd.DataFrame:
 
 def accuracy(folder: str, network: Network, deviations: tuple[str, ...]) -> float:
     from nasdmrl.runtime import start_tensorflow
-    from nasdmrl.training import train_and_score
+    from nasdmrl.training import Trainer
 
     start_tensorflow(threads=1)
-    return train_and_score(network, load_images(folder), with_released(*deviations).recipe()).accuracy
+    return Trainer()(network, load_images(folder), with_released(*deviations).recipe()).accuracy
 
 
 def described(table: pd.DataFrame) -> pd.DataFrame:

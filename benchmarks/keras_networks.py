@@ -60,22 +60,22 @@ class FrozenNormalization(keras.layers.BatchNormalization):
 
 
 def _addition(a: Any, b: Any) -> Any:
-    target = [max(sizes) for sizes in zip(a.shape[1:], b.shape[1:], strict=True)]
-    return keras.layers.Add()([_padded(a, target), _padded(b, target)])
+    return keras.layers.Add()(_padded(a, b))
 
 
 def _concatenation(a: Any, b: Any) -> Any:
-    target = [max(sizes) for sizes in zip(a.shape[1:3], b.shape[1:3], strict=True)]
-    return keras.layers.Concatenate()([_padded(a, target), _padded(b, target)])
+    return keras.layers.Concatenate()(_padded(a, b))
 
 
-def _padded(inputs: Any, target: list[int]) -> Any:
-    """Zeros around the map up to `target` height, width (and channels); the odd one goes after (Section 1)."""
-    missing = [size - have for size, have in zip(target, inputs.shape[1:], strict=False)]
-    if not any(missing):
-        return inputs
-    around = [(count // 2, count - count // 2) for count in missing]
-    return keras.ops.pad(inputs, [(0, 0), *around, *[(0, 0)] * (3 - len(around))])
+def _padded(a: Any, b: Any) -> list[Any]:
+    """Zeros around both up to the larger height, width and channels; the odd one goes after (Section 1)."""
+    target = [max(sizes) for sizes in zip(a.shape[1:], b.shape[1:], strict=True)]
+    padded = []
+    for maps in (a, b):
+        missing = [size - have for size, have in zip(target, maps.shape[1:], strict=True)]
+        around = [(count // 2, count - count // 2) for count in missing]
+        padded.append(keras.ops.pad(maps, [(0, 0), *around]) if any(missing) else maps)
+    return padded
 
 
 def _prediction_module(features: Any, n_classes: int, recipe: Recipe) -> Any:

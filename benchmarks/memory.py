@@ -89,10 +89,10 @@ def measured(function: Callable[..., Callable[[], float]], *arguments: Any) -> N
 
 
 def many_evaluations() -> Iterator[Row]:
-    from nasdmrl.training import train_and_score
+    from nasdmrl.training import Trainer
 
     data = noise(150, 16, 8)
-    sizes = after_each(lambda text: train_and_score(parse(text), data, SHORT), EVALUATIONS)
+    sizes = after_each(lambda text: Trainer()(parse(text), data, SHORT), EVALUATIONS)
     second, last = np.mean(sizes[100:200]), np.mean(sizes[-100:])
     (kept,) = of_process("kept_everything")
     growth = (last - second) / (EVALUATIONS - 200) * 100
@@ -168,8 +168,8 @@ def hold(folder: str, copy: bool) -> Callable[[], float]:
 
 def peak(network: str) -> Callable[[], float]:
     """Peak resident memory of an evaluation, MB: two steps of training, and scoring."""
-    from nasdmrl.training import train_and_score
+    from nasdmrl.training import Trainer
 
     data = noise(500, 84, HEAVY_CLASSES)
-    train_and_score(parse(network), data, Recipe(epochs=1, train_fraction=0.5))
+    Trainer()(parse(network), data, Recipe(epochs=1, test_fraction=0.5))
     return lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -46,7 +46,7 @@ def batches(file: Path, shape: Shape, batch_size: int) -> tf.data.Dataset:
 
 def write_records(folder: Path | str, data: ImageData, recipe: Recipe) -> None:
     """Write the images as TFRecords of JPEG, the training and the test part of the recipe's split in a file each."""
-    for part, indices in zip(("train", "test"), data.split(recipe.train_fraction, recipe.split_seed), strict=True):
+    for part, indices in zip(("train", "test"), data.split(recipe.test_fraction, recipe.split_seed), strict=True):
         with tf.io.TFRecordWriter(str(Path(folder) / f"{part}.tfrecords")) as writer:
             for example in _examples(data.images[indices], data.labels[indices]):
                 writer.write(example)

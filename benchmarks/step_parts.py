@@ -13,7 +13,7 @@ from nasdmrl.networks import build
 from nasdmrl.nsc import LayerType, Network, Shape, shapes
 from nasdmrl.optimizers import FusedAdam
 from nasdmrl.sections import Recipe
-from nasdmrl.training import Training
+from nasdmrl.training import training_of
 
 REPEATS = 3
 
@@ -30,7 +30,7 @@ def step_and_parts(network: Network, data: ImageData, recipe: Recipe) -> tuple[f
 
 
 def seconds_of_step(network: Network, data: ImageData, recipe: Recipe) -> float:
-    training = Training(build(network, data.shape, data.n_classes, recipe), data, recipe)
+    training = training_of(build(network, data.shape, data.n_classes, recipe), data, recipe)
     training.epoch()
     return median(seconds(training.epoch) for _ in range(REPEATS)) / training.steps
 

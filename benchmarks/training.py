@@ -54,7 +54,7 @@ def rows() -> Iterator[Row]:
         ProcessPoolExecutor(1, spawn, initializer=start_package) as package,
         ProcessPoolExecutor(1, spawn, initializer=start_original) as original,
     ):
-        paper, few = Recipe(epochs=EPOCHS, train_fraction=0.8), Recipe(epochs=1, train_fraction=0.8)
+        paper, few = Recipe(epochs=EPOCHS, test_fraction=0.2), Recipe(epochs=1, test_fraction=0.2)
         images = {"paper": (BATCHES * 128 * 5 // 4, 84, CLASSES), "few": (2 * 128 * 5 // 4, 84, CLASSES)}
         quick = load("config/quick.yaml").recipe()
         images |= {"quick": (320, 32, 16), "one_batch": (100, 32, 16)}

@@ -12,6 +12,8 @@ from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import atomic_path
 
 Row = dict[str, Any]
+FORMAT = "format"
+"""Key of the settings: what the other ones mean, which another version of the package may have changed."""
 
 
 class CheckpointError(NasdmrlError):
@@ -31,13 +33,18 @@ def save_checkpoint(path: Path | str, variables: Sequence[Any], rows: list[Row],
 def load_checkpoint(path: Path | str, variables: Sequence[Any], settings: dict[str, Any]) -> list[Row]:
     """Fill `variables` from a checkpoint and return its rows; without a checkpoint, an empty list.
 
-    Raises `CheckpointError` for a damaged file, and for settings that differ: it names them.
+    A checkpoint of another format is left alone, with a message: the training starts anew and replaces it. Raises
+    `CheckpointError` for a damaged file, and for settings that differ: it names them.
     """
     if not Path(path).exists():
         return []
     try:
         with np.load(path, allow_pickle=False) as file:
-            _check_settings(path, json.loads(str(file["settings"])), settings)
+            found = json.loads(str(file["settings"]))
+            if found.get(FORMAT) != settings[FORMAT]:
+                print(f"{path}: made by an older version, which trained differently; the training starts anew")
+                return []
+            _check_settings(path, found, settings)
             for number, variable in enumerate(variables):
                 variable.assign(file[f"variable{number}"])
             return json.loads(str(file["rows"]))

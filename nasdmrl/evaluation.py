@@ -4,7 +4,7 @@ import datetime
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -74,9 +74,7 @@ class Evaluator:
         return record | {"status": "invalid", "accuracy": 0.0, "training_seconds": 0.0} | _circumstances()
 
     def _trained(self, network: Network) -> Record:
-        from nasdmrl.training import train_and_score
-
-        outcome, cost = train_and_score(network, self.data, self.recipe), self._costs(network)
+        outcome, cost = self._trainer(network, self.data, self.recipe), self._costs(network)
         return {
             "status": outcome.status,
             "accuracy": outcome.accuracy,
@@ -84,6 +82,13 @@ class Evaluator:
             "parameters": cost.parameters,
             "flops": cost.flops,
         }
+
+    @cached_property
+    def _trainer(self) -> Any:
+        # Not before something is trained: to look evaluations up needs no TensorFlow.
+        from nasdmrl.training import Trainer
+
+        return Trainer()
 
     def _costs(self, network: Network) -> Costs:
         return costs(network, self.data.shape, self.data.n_classes, self.recipe)

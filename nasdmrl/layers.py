@@ -107,11 +107,16 @@ class WindowMax(tf.Module):
 
 
 class Dense(tf.Module):
-    """Dense layer: features (n, inputs) to (n, units)."""
+    """Dense layer: features (n, inputs) to (n, units).
 
-    def __init__(self, inputs: int, units: int, seed: int) -> None:
+    open_units: the variables take other numbers of units later, so that what is compiled serves all numbers of classes.
+    """
+
+    def __init__(self, inputs: int, units: int, seed: int, open_units: bool = False) -> None:
         super().__init__()
-        self.kernel, self.bias = tf.Variable(glorot_uniform((inputs, units), seed)), tf.Variable(tf.zeros(units))
+        size = None if open_units else units
+        self.kernel = tf.Variable(glorot_uniform((inputs, units), seed), shape=(inputs, size))
+        self.bias = tf.Variable(tf.zeros(units), shape=(size,))
 
     def __call__(self, features: Any, training: bool) -> Any:
         """The layer's outputs, without an activation."""
@@ -151,7 +156,7 @@ def cross_entropy(logits: Any, labels: Any) -> tuple[Any, Any]:
     By the formula: TensorFlow's own takes about seventy operations where they must be deterministic.
     """
     count = tf.cast(tf.size(labels), tf.float32)
-    expected, logarithms = tf.one_hot(labels, logits.shape[1]), tf.nn.log_softmax(logits)
+    expected, logarithms = tf.one_hot(labels, tf.shape(logits)[1]), tf.nn.log_softmax(logits)
     return -tf.reduce_sum(expected * logarithms) / count, (tf.exp(logarithms) - expected) / count
 
 
@@ -166,21 +171,23 @@ def flatten(maps: Any, training: bool) -> Any:
 
 
 def addition(a: Any, b: Any, training: bool) -> Any:
-    """The sum of maps, the smaller one with zeros around it (Section 1)."""
-    target = [max(sizes) for sizes in zip(a.shape[1:], b.shape[1:], strict=True)]
-    return _padded(a, target) + _padded(b, target)
+    """The sum of maps, each with zeros around it up to the larger height, width and channels (Section 1)."""
+    return tf.add(*_padded(a, b))
 
 
 def concatenation(a: Any, b: Any, training: bool) -> Any:
-    """The channels of both maps, the smaller one with zeros around it (Section 1)."""
-    target = [max(sizes) for sizes in zip(a.shape[1:3], b.shape[1:3], strict=True)]
-    return tf.concat([_padded(a, target), _padded(b, target)], axis=3)
+    """The channels of both maps, each first padded with zeros as for an addition: twice the wider one's (Section 1)."""
+    return tf.concat(_padded(a, b), axis=3)
 
 
-def _padded(maps: Any, target: list[int]) -> Any:
-    """Zeros around the maps up to `target` height, width (and channels); the odd one goes after (Section 1)."""
-    missing = [size - have for size, have in zip(target, maps.shape[1:], strict=False)]
-    if not any(missing):
-        return maps
+def _padded(a: Any, b: Any) -> list[Any]:
+    """Both maps with zeros around them up to the larger height, width and channels; the odd one goes after."""
+    target = [max(sizes) for sizes in zip(a.shape[1:], b.shape[1:], strict=True)]
+    return [
+        _surrounded(maps, [size - have for size, have in zip(target, maps.shape[1:], strict=True)]) for maps in (a, b)
+    ]
+
+
+def _surrounded(maps: Any, missing: list[int]) -> Any:
     around = [(count // 2, count - count // 2) for count in missing]
-    return tf.pad(maps, [(0, 0), *around, *[(0, 0)] * (3 - len(around))])
+    return tf.pad(maps, [(0, 0), *around]) if any(missing) else maps

@@ -97,7 +97,8 @@ def _prediction_module(features: Shape, n_classes: int, recipe: Recipe) -> Chain
     first, last = (_seed(recipe, -index) % 2**31 for index in (1, 2))
     hidden = layers.Dense(math.prod(features), recipe.dense_units, first)
     dropout = layers.Dropout(recipe.dropout, recipe.seed)
-    return Chain(layers.flatten, hidden, layers.relu, dropout, layers.Dense(recipe.dense_units, n_classes, last))
+    logits = layers.Dense(recipe.dense_units, n_classes, last, open_units=True)
+    return Chain(layers.flatten, hidden, layers.relu, dropout, logits)
 
 
 def build_vgg19_cut(input_shape: Shape, n_classes: int, recipe: LongRecipe) -> Chain:

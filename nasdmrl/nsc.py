@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -145,7 +146,7 @@ def encode(network: Network, max_layers: int, multi_branch: bool) -> np.ndarray:
 # --- structure ----------------------------------------------------------------------------------------------
 
 
-def leaves(network: Network) -> list[int]:
+def leaves(network: Sequence[Layer]) -> list[int]:
     """Indices of the layers that feed no other, in order; `[0]`, the image, for a network without layers."""
     used = {index for layer in network for index in layer.predecessors}
     layers = [index for index, layer in enumerate(network, start=1) if layer.type != LayerType.TERMINAL]
@@ -164,16 +165,20 @@ def canonical(network: Network) -> Network:
     - A terminal row adds nothing and is dropped (D7).
     - An addition's predecessors are sorted: it is commutative, padding included. A concatenation's are not,
       since a later addition pads channels and so tells them apart.
-    - Layers are sorted by depth, then by the text of the sub-network that ends in them. Both keep every
-      predecessor before its layer. The order in which leaves are merged may change with it: the result feeds
-      only the flattened dense layer, to which the order of pixels and channels is nothing.
+    - Layers that feed others come first, sorted by depth, then by the text of the sub-network that ends in them, so
+      every predecessor stands before its layer.
+    - Leaves follow in the order in which they are merged, since each merge pads both sides to the same channels and
+      the shape depends on it. Only the first two may change places: their merge feeds, by way of further merges, the
+      flattened dense layer alone, to which the order of channels is nothing.
 
     Layers with equal sub-networks keep their order, so some isomorphic networks keep two forms: that costs a
     second training and never confuses two different networks.
     """
     layers = [layer for layer in network if layer.type != LayerType.TERMINAL]
     keys = _subnetwork_keys(layers)
-    order = sorted(range(1, len(layers) + 1), key=lambda index: (keys[index], index))
+    ends = [index for index in leaves(layers) if index]
+    inner = sorted(set(range(1, len(layers) + 1)) - set(ends), key=lambda index: (keys[index], index))
+    order = [*inner, *sorted(ends[:2], key=lambda index: (keys[index], index)), *ends[2:]]
     new_index = {0: 0, **{old: new for new, old in enumerate(order, start=1)}}
     return tuple(_renumbered(layers[old - 1], new_index) for old in order)
 
@@ -208,7 +213,7 @@ def convolution_filters(network: Network, filters_of: FiltersOf) -> list[int]:
 
 
 def shapes(network: Network, input_shape: Shape, filters_of: FiltersOf) -> list[Shape]:
-    """Shapes of the image, of every layer and, last, of the leaves merged by concatenation (Section 1).
+    """Shapes of the image, of every layer and, last, of the leaves merged by concatenation one by one (Section 1).
 
     A terminal row has the shape of what it ends. Raises `InvalidNetworkError` for a broken building rule.
     """
@@ -218,14 +223,14 @@ def shapes(network: Network, input_shape: Shape, filters_of: FiltersOf) -> list[
             known.append(known[-1])
         else:
             known.append(_layer_shape(index, layer, [known[i] for i in layer.predecessors], filters[index - 1]))
-    return [*known, _concatenated([known[index] for index in leaves(network)])]
+    return [*known, reduce(_concatenated, (known[index] for index in leaves(network)))]
 
 
 def _layer_shape(index: int, layer: Layer, inputs: list[Shape], filters: int) -> Shape:
     if layer.type in MERGES:
         if 0 in layer.predecessors:
             raise InvalidNetworkError(f"layer {index}: {NAMES[layer.type]} needs two layers, not the image")
-        return _added(inputs) if layer.type == LayerType.ADDITION else _concatenated(inputs)
+        return _added(*inputs) if layer.type == LayerType.ADDITION else _concatenated(*inputs)
     height, width, channels = inputs[0]
     if layer.kernel > min(height, width):
         raise InvalidNetworkError(f"layer {index}: kernel {layer.kernel} on a map of {height} x {width} pixels")
@@ -234,14 +239,14 @@ def _layer_shape(index: int, layer: Layer, inputs: list[Shape], filters: int) ->
     return height // layer.kernel, width // layer.kernel, channels
 
 
-def _added(inputs: list[Shape]) -> Shape:
-    height, width, channels = zip(*inputs, strict=True)
-    return max(height), max(width), max(channels)
+def _added(a: Shape, b: Shape) -> Shape:
+    return max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2])
 
 
-def _concatenated(inputs: list[Shape]) -> Shape:
-    height, width, channels = zip(*inputs, strict=True)
-    return max(height), max(width), sum(channels)
+def _concatenated(a: Shape, b: Shape) -> Shape:
+    """Both are padded to the larger height, width and channels first (Section 1)."""
+    height, width, channels = _added(a, b)
+    return height, width, 2 * channels
 
 
 def shape_text(shape: Shape) -> str:

@@ -11,14 +11,21 @@ class FusedAdam:
 
     def __init__(self, weights: Sequence[Any], beta1: float, beta2: float, epsilon: float) -> None:
         self._weights, self._constants = weights, {"beta1": beta1, "beta2": beta2, "epsilon": epsilon}
-        self._first = [tf.Variable(tf.zeros_like(w), trainable=False) for w in weights]
-        self._second = [tf.Variable(tf.zeros_like(w), trainable=False) for w in weights]
+        self._first = [tf.Variable(tf.zeros_like(w), trainable=False, shape=w.shape) for w in weights]
+        self._second = [tf.Variable(tf.zeros_like(w), trainable=False, shape=w.shape) for w in weights]
         self._steps = tf.Variable(0.0, trainable=False)
 
     @property
     def variables(self) -> list[Any]:
         """What it remembers between two updates, in a fixed order."""
         return [self._steps, *self._first, *self._second]
+
+    def restart(self) -> None:
+        """Forget all updates."""
+        self._steps.assign(0.0)
+        for weight, first, second in zip(self._weights, self._first, self._second, strict=True):
+            first.assign(tf.zeros_like(weight))
+            second.assign(tf.zeros_like(weight))
 
     def apply(self, gradients: Sequence[Any], rate: Any) -> None:
         """One update of all weights at this learning rate.

@@ -4,7 +4,6 @@ After every epoch a checkpoint is written, so a training that is killed goes on 
 numbers of one that was not.
 """
 
-import math
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
-from nasdmrl.checkpoints import Row, load_checkpoint, save_checkpoint
+from nasdmrl.checkpoints import FORMAT, Row, load_checkpoint, save_checkpoint
 from nasdmrl.data.images import ImageData
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import atomic_path
@@ -20,7 +19,8 @@ from nasdmrl.networks import build, build_vgg19_cut
 from nasdmrl.nsc import parse, require_valid
 from nasdmrl.progress import Progress
 from nasdmrl.sections import VGG19_CUT, LongRecipe
-from nasdmrl.training import Training
+from nasdmrl.store import EVALUATION_FORMAT
+from nasdmrl.training import Training, training_of
 
 COLUMNS = ("epoch", "learning_rate", "loss", "accuracy", "parameters", "seconds")
 """Of the log: rate and loss are those of the epoch's last step; accuracy is the test accuracy after the epoch."""
@@ -56,13 +56,13 @@ def model_of(network: str, data: ImageData, recipe: LongRecipe) -> Any:
 
 def parameters(model: Any) -> int:
     """Number of trainable parameters."""
-    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    return sum(variable.numpy().size for variable in model.trainable_variables)
 
 
 def _trained(network: str, data: ImageData, recipe: LongRecipe, checkpoint: Path) -> list[Row]:
     settings: dict[str, Any] = {"network": network, "dataset": data.name, "images": data.fingerprint}
-    settings |= recipe.model_dump(mode="json")
-    training = Training(model_of(network, data, recipe), data, recipe)
+    settings |= {FORMAT: EVALUATION_FORMAT, **recipe.model_dump(mode="json")}
+    training = training_of(model_of(network, data, recipe), data, recipe)
     rows = load_checkpoint(checkpoint, training.variables, settings)
     training.skip(len(rows))
     with Progress(f"{network} on {data.name}", recipe.epochs, done=len(rows)) as progress:
@@ -77,4 +77,4 @@ def _epoch(training: Training) -> Row:
     start, rate = time.monotonic(), float(training.rates()[-1])
     loss, accuracy = training.epoch(), training.score()
     known = {"epoch": training.epochs_done, "learning_rate": rate, "loss": loss, "accuracy": accuracy}
-    return {**known, "parameters": parameters(training.model), "seconds": round(time.monotonic() - start, 3)}
+    return {**known, "parameters": parameters(training.program.model), "seconds": round(time.monotonic() - start, 3)}

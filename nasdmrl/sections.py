@@ -62,12 +62,19 @@ class Data(Section):
 
 
 class Recipe(Section):
-    """How one network is trained and scored early (Section 4). Part of the key of a stored evaluation."""
+    """How one network is trained and scored early (Section 4).
+
+    The key of a stored evaluation holds what differs from these defaults (see `store.recipe_digest`): a new key whose
+    default leaves training as it was keeps stored evaluations valid, and another default needs a new
+    `store.EVALUATION_FORMAT`.
+    """
 
     seed: SmallSeed = field(0, "Seed of weights, order of images and dropout.")
-    train_fraction: float = field(0.67, "Share of the images trained on; the rest tests (Section 4).", gt=0, lt=1)
+    test_fraction: float = field(
+        0.33, "Share of the images that test; floor(n x (1 - test_fraction)) train (Section 4).", gt=0, lt=1
+    )
     split_seed: Seed = field(32, "Seed of the split into training and test images (Section 4).")
-    epochs: int = field(12, "Passes over the training images (Section 4).", ge=1)
+    epochs: int = field(12, "Epochs, each of ceil(n / batch_size) steps for n training images (Section 4).", ge=1)
     batch_size: int = field(128, "Images a step; the multi-branch space has its own (Section 4).", ge=1)
     learning_rate: float = field(0.001, "Adam's first learning rate (Section 4).", gt=0)
     decay_factor: float = field(
@@ -95,8 +102,10 @@ class Recipe(Section):
         False, "Batch normalisation keeps its first statistics, in training too (D2; set by the fidelity)."
     )
 
-    precision: Literal["float32", "bfloat16"] = field(
-        "float32", "Type of maps and products in training and scoring; weights and the optimiser are float32."
+    precision: Literal["float32", "tf32", "bfloat16"] = field(
+        "float32",
+        "Type of maps and products in training and scoring; weights and the optimiser are float32. tf32 lets Ampere "
+        "and newer GPUs round the factors of products to 10 bits of mantissa; elsewhere it is float32.",
     )
     xla: bool = field(False, "Compile a training step by XLA.")
 

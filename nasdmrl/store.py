@@ -19,6 +19,9 @@ from nasdmrl.nsc import Network, to_text
 from nasdmrl.sections import Recipe
 
 Record = dict[str, Any]
+EVALUATION_FORMAT = 2
+"""Part of every key. It goes up where the same recipe comes to mean another training, so that no older evaluation is
+looked up: 2 since concatenation pads channels, batches are full and the split is cut as in the authors' handler."""
 _DIGEST_LENGTH = 24
 
 
@@ -28,8 +31,11 @@ def _digest(*parts: Any) -> str:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """Short name of a recipe; a segment's first use of it is preceded by a line with its values."""
-    return _digest(recipe.model_dump(mode="json"))
+    """Short name of a recipe: of its kind, early or long, and of what differs from the kind's defaults.
+
+    A segment's first use of it is preceded by a line with all values.
+    """
+    return _digest(EVALUATION_FORMAT, type(recipe).__name__, recipe.model_dump(mode="json", exclude_defaults=True))
 
 
 def evaluation_key(fingerprint: str, network: Network, recipe: Recipe) -> str:

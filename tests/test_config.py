@@ -17,7 +17,7 @@ from nasdmrl.errors import ConfigError
 PAPER = {
     "seeds": [1024],
     "data.image_size": 84,
-    "early_stop.train_fraction": 0.67,
+    "early_stop.test_fraction": 0.33,
     "early_stop.split_seed": 32,
     "early_stop.epochs": 12,
     "early_stop.batch_size": 128,

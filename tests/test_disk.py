@@ -40,15 +40,15 @@ def test_disk_of_a_folder_of_archives_is_its_records(standins):
 
 def test_checkpoint_is_as_large_as_said(tmp_path):
     from nasdmrl.retraining import model_of, parameters
-    from nasdmrl.training import Training
+    from nasdmrl.training import training_of
 
     settings = from_dict(
         {"data": {"image_size": 16, "classes": 3}, "exp2": {"dense_units": 256, "vgg_filters": 8, "repeats": 2}}, "test"
     )
     recipe, images = settings.long_recipe(0), stripes(30, 16)
     data = ImageData("aircraft", images.images, images.labels, 3, "x")
-    training = Training(model_of("vgg19_cut", data, recipe), data, recipe)
-    assert vgg19_cut_parameters(settings, "aircraft") == parameters(training.model)
+    training = training_of(model_of("vgg19_cut", data, recipe), data, recipe)
+    assert vgg19_cut_parameters(settings, "aircraft") == parameters(training.program.model)
     save_checkpoint(tmp_path / "c.npz", training.variables, [], {})
     one = 2 * (tmp_path / "c.npz").stat().st_size
     assert disk_needs(settings, jobs=1)["checkpoints"] == pytest.approx(one, rel=0.02)

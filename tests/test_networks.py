@@ -21,7 +21,7 @@ def merged_shape(model, size):
 
 
 def trainable(model):
-    return sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    return sum(v.numpy().size for v in model.trainable_variables)
 
 
 def test_figure_4_as_a_model():
@@ -70,6 +70,19 @@ def test_addition_pads_channels_and_leaves_are_concatenated_in_order():
     np.testing.assert_allclose(features(parse("max2 max3@0 concat@1,2 add@3,1"), image), expected, rtol=1e-6)
 
 
+def test_concatenation_pads_channels_too():
+    """Three channels beside six: the three get a zero channel before and two after, and twelve come out (Section 1)."""
+    image = np.random.RandomState(3).rand(6, 6, 3).astype(np.float32)
+    by2, by3 = pool(image, 2), pool(image, 3)  # 3 and 2 pixels
+    by3_around = np.pad(by3, [(0, 1), (0, 1), (0, 0)])
+    both = np.concatenate([by2, by3_around], axis=2)
+    expected = np.concatenate([np.pad(by2, [(0, 0), (0, 0), (1, 2)]), both], axis=2)
+    np.testing.assert_allclose(features(parse("max2 max3@0 concat@1,2 concat@1,3"), image), expected, rtol=1e-6)
+    # Leaves are merged one after the other, so the third one is padded up to the six channels of the first two.
+    leaves = np.concatenate([both, np.pad(by2, [(0, 0), (0, 0), (1, 2)])], axis=2)
+    np.testing.assert_allclose(features(parse("max2 max3@0 max2@0"), image), leaves, rtol=1e-6)
+
+
 def test_random_networks_compute_what_keras_layers_compute():
     """Multi-branch networks with all kinds of layers and random weights and statistics; logits of the scoring."""
     random, built = np.random.RandomState(4), 0
@@ -81,7 +94,7 @@ def test_random_networks_compute_what_keras_layers_compute():
         ours = build(network, (14, 14, 3), 4, SMALL)
         for name, variable in keras_reference.ours(ours).items():
             if not (name.startswith("convolution") and name.endswith("bias")):
-                variable.assign(random.uniform(0.1, 1, variable.shape))
+                variable.assign(random.uniform(0.1, 1, variable.numpy().shape))
         keras.backend.clear_session()
         theirs = keras_networks.build(network, (14, 14, 3), 4, SMALL)
         keras_reference.copy(ours, theirs)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from conftest import stripes
 
 from benchmarks import keras_networks
+from nasdmrl import retraining
 from nasdmrl.checkpoints import CheckpointError, load_checkpoint
 from nasdmrl.config import Config
 from nasdmrl.costs import costs
@@ -23,12 +24,15 @@ from nasdmrl.networks import build_vgg19_cut
 from nasdmrl.nsc import convolution_filters, parse
 from nasdmrl.retraining import COLUMNS, model_of, parameters, retrain
 from nasdmrl.sections import VGG19_CUT, LongRecipe
-from nasdmrl.training import Training
+from nasdmrl.training import training_of
 
 SMALL = LongRecipe(epochs=3, batch_size=16, filters=2, vgg_filters=2, dense_units=8, norm_momentum=0.8)
 SECTION_8 = {  # The paper's best networks of the evaluation datasets
     "aircraft": ("conv3 conv5 max2 max2", "conv1 conv3 conv3 max2 max3"),
-    "cu_birds": ("conv1 conv3 conv3 max2 conv3 max2 max2 max2 max2", "conv3 conv1 conv3 conv5 max2 max2 max2 max2"),
+    "cu_birds": (
+        "conv1 conv3 conv3 max2 conv3 max2 max2 max2 max2",
+        "conv3 conv1 conv3 conv5 max2 max2 max2 max2 max2",
+    ),
 }
 
 
@@ -41,7 +45,7 @@ def test_rate_is_that_of_section_7():
 
 
 def test_rates_go_on_from_epoch_to_epoch(data):
-    training = Training(model_of("max3", data, SMALL), data, SMALL)
+    training = training_of(model_of("max3", data, SMALL), data, SMALL)
     training.skip(2)
     # 60 training images: 4 steps an epoch
     np.testing.assert_allclose(training.rates(), [0.001 * 0.2 ** (step / 100) for step in (8, 9, 10, 11)], rtol=1e-6)
@@ -185,6 +189,19 @@ def test_checkpoint_of_another_training_is_refused(data, tmp_path):
     path.write_bytes(before[:-100])
     with pytest.raises(CheckpointError, match="is damaged"):
         load_checkpoint(path, [], {})
+
+
+def test_checkpoint_of_an_older_format_starts_anew(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(retraining, "EVALUATION_FORMAT", 1)
+    path = checkpointed(data, SMALL, tmp_path)
+    monkeypatch.undo()
+    assert finished(path) == 3
+    retrain("max3", data, SMALL, tmp_path / "log.csv", path)
+    assert "made by an older version" in capsys.readouterr().out
+    assert len(rows(tmp_path / "log.csv")) == 3
+    calm = tmp_path / "calm.csv"
+    retrain("max3", data, SMALL, calm, tmp_path / "none.npz")
+    assert [row["loss"] for row in rows(calm)] == [row["loss"] for row in rows(tmp_path / "log.csv")]
 
 
 def test_invalid_network_is_refused(data, tmp_path):

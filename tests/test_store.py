@@ -1,7 +1,9 @@
 """The EvaluationStore: nothing lost, nothing torn, nothing computed twice."""
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import pytest
 from nasdmrl.costs import blockqnn_reward, costs
 from nasdmrl.evaluation import Evaluator
 from nasdmrl.nsc import parse
-from nasdmrl.sections import Environment, Recipe
+from nasdmrl.sections import Environment, LongRecipe, Recipe
 from nasdmrl.store import EvaluationStore, evaluation_key, recipe_digest
 
 
@@ -114,6 +116,48 @@ def test_sigkill_loses_no_acknowledged_record(tmp_path):
     assert written <= {r["key"] for r in EvaluationStore(tmp_path)}
 
 
+def test_digests_of_recipes_are_pinned():
+    """By hand: SHA-256 of the JSON of format, kind and what differs from the kind's defaults.
+
+    If this fails since a default has changed, `EVALUATION_FORMAT` must go up: stored evaluations mean something else.
+    """
+
+    def digest(kind, **changes):
+        return hashlib.sha256(json.dumps([2, kind, changes], sort_keys=True).encode()).hexdigest()[:24]
+
+    assert recipe_digest(Recipe()) == digest("Recipe") == "a373da6588c810fb1c703aa0"
+    small = Recipe(seed=3, epochs=2, decay_factor=1.0, batch_size=64)
+    assert (
+        recipe_digest(small)
+        == digest("Recipe", batch_size=64, decay_factor=1.0, epochs=2, seed=3)
+        == "e75a2b924e526418ca00229e"
+    )
+    assert recipe_digest(LongRecipe(filters=16)) == digest("LongRecipe", filters=16) == "de6646a3430ae2ec03f5a558"
+    # Naming a default's value changes nothing, so a key that is added later leaves these digests alone.
+    assert recipe_digest(Recipe(epochs=12)) == recipe_digest(Recipe())
+
+
+def test_defaults_that_keys_rest_on_are_pinned():
+    """Another default under the same key would let an old evaluation stand for a new training."""
+    defaults = LongRecipe().model_dump(mode="json")
+    text = json.dumps(defaults, sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest()[:24] == "62336d96d2aa9ded29fb7896", (
+        "raise EVALUATION_FORMAT, then pin anew"
+    )
+
+
+def test_evaluations_of_an_older_version_are_not_looked_up(tmp_path, data, recipe, root, trained):
+    """Ten lines that the package wrote before concatenations padded channels and batches were full."""
+    shutil.copy(root / "tests/data/store_format1.jsonl", tmp_path)
+    store = EvaluationStore(tmp_path)
+    networks = [parse(record["network"]) for record in store]
+    assert len(networks) == 9
+    assert {record["fingerprint"] for record in store} == {data.fingerprint}
+    evaluator = Evaluator(data, recipe.model_copy(update={"epochs": 1}), store)
+    valid = [network for network in networks if evaluator(network).status == "ok"]
+    assert sorted(trained) == sorted(valid) != []
+
+
 def test_key_depends_on_data_network_recipe_and_seed():
     base = ("fingerprint", parse("conv3"), Recipe())
     others = [
@@ -132,11 +176,11 @@ def test_key_depends_on_data_network_recipe_and_seed():
 @pytest.fixture
 def trained(monkeypatch):
     """Networks that were really trained, in order."""
-    from nasdmrl import training
+    from nasdmrl.training import Trainer
 
-    networks, original = [], training.train_and_score
+    networks, original = [], Trainer.__call__
     monkeypatch.setattr(
-        training, "train_and_score", lambda network, *rest: (networks.append(network), original(network, *rest))[1]
+        Trainer, "__call__", lambda self, network, *rest: (networks.append(network), original(self, network, *rest))[1]
     )
     return networks
 

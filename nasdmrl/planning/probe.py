@@ -170,13 +170,13 @@ def measure(task: dict[str, Any], device: str) -> dict[str, float]:
     import gc
 
     from nasdmrl.retraining import model_of
-    from nasdmrl.training import Training as Run
+    from nasdmrl.training import training_of
 
     batch, steps = _measured_batch(task, device)
-    recipe = _recipe({**task["recipe"], "batch_size": batch, "train_fraction": steps / (steps + 1)})
+    recipe = _recipe({**task["recipe"], "batch_size": batch, "test_fraction": 1 / (steps + 1)})
     data = _noise(tuple(task["shape"]), task["n_classes"], batch * (steps + 1))
     begin = time.monotonic()
-    run = Run(model_of(task["network"], data, recipe), data, recipe)
+    run = training_of(model_of(task["network"], data, recipe), data, recipe)
     run.epoch(), run.score()
     first, epochs = time.monotonic() - begin, _epochs(run)
     begin = time.monotonic()

@@ -57,7 +57,7 @@ class Datasets:
     def amount(self, training: Training) -> Amount:
         """How much a training trains and scores: early stop scores at the end, a long training every epoch."""
         recipe, images = training.recipe, len(self[training.dataset].labels)
-        first = round(recipe.train_fraction * images)
+        first = int(images * (1.0 - recipe.test_fraction))
         scorings = recipe.epochs if isinstance(recipe, LongRecipe) else 1
         return Amount(first, images - first, recipe.epochs, recipe.batch_size, scorings)
 

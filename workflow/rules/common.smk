@@ -21,6 +21,7 @@ from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.disk import datasets_used
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.sections import VGG19_CUT
+from nasdmrl.store import EVALUATION_FORMAT
 
 try:
     SETTINGS = from_dict(config, "the configuration")
