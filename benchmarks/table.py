@@ -10,8 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from nasdmrl.analysis.tables import write_table
-from nasdmrl.evaluation import versions
-from nasdmrl.provenance import commit
+from nasdmrl.software import commit, versions
 
 FOLDER = Path("results/benchmarks")
 

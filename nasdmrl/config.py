@@ -82,6 +82,10 @@ class Config(Section):
             changes["batch_size"] = self.exp3.batch_size
         return self.early_stop.model_copy(update=changes)
 
+    def max_layers(self, space: Space = "chain") -> int:
+        """Most layers of a network, d (Section 1)."""
+        return self.exp3.max_layers if space == "multi_branch" else self.environment.max_layers
+
     def max_actions(self, space: Space = "chain") -> int:
         """Most actions of an episode, tau, D6 applied (Sections 4 and 9)."""
         if space == "multi_branch":

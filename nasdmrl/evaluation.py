@@ -1,11 +1,9 @@
 """The Evaluator: canonicalise, look up, else train and store (Section 4)."""
 
 import datetime
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, version
+from functools import cached_property
 from typing import Any
 
 from nasdmrl.costs import Costs, blockqnn_reward, costs
@@ -13,6 +11,7 @@ from nasdmrl.data.images import ImageData
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.nsc import Network, canonical, is_valid, to_text
 from nasdmrl.sections import Environment, Recipe
+from nasdmrl.software import commit, processor, versions
 from nasdmrl.store import EvaluationStore, Record, evaluation_key
 
 
@@ -39,13 +38,21 @@ Evaluate = Callable[[Network], Evaluation]
 
 
 class Evaluator:
-    """Evaluates networks on one dataset by one recipe; what the store holds is never computed again."""
+    """Evaluates networks on one dataset by one recipe; what the store holds is never computed again.
+
+    trainer: a `training.Trainer`, which several evaluators may share; one of its own if None.
+    """
 
     def __init__(
-        self, data: ImageData, recipe: Recipe, store: EvaluationStore, reward: Environment | None = None
+        self,
+        data: ImageData,
+        recipe: Recipe,
+        store: EvaluationStore,
+        reward: Environment | None = None,
+        trainer: Any = None,
     ) -> None:
         self.data, self.recipe, self.store = data, recipe, store
-        self._reward = reward or Environment()
+        self._reward, self._given_trainer = reward or Environment(), trainer
         self._known: dict[Network, Evaluation] = {}
 
     def __call__(self, network: Network) -> Evaluation:
@@ -78,7 +85,10 @@ class Evaluator:
         return {
             "status": outcome.status,
             "accuracy": outcome.accuracy,
+            "hits": outcome.hits,
             "training_seconds": round(outcome.seconds, 3),
+            "cpu_seconds": round(outcome.cpu_seconds, 3),
+            "tracing_seconds": round(outcome.tracing_seconds, 3),
             "parameters": cost.parameters,
             "flops": cost.flops,
         }
@@ -88,7 +98,7 @@ class Evaluator:
         # Not before something is trained: to look evaluations up needs no TensorFlow.
         from nasdmrl.training import Trainer
 
-        return Trainer()
+        return self._given_trainer or Trainer()
 
     def _costs(self, network: Network) -> Costs:
         return costs(network, self.data.shape, self.data.n_classes, self.recipe)
@@ -119,16 +129,5 @@ def _circumstances() -> dict[str, Any]:
     from nasdmrl.runtime import device_name, threads
 
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-    return {"device": device_name(), "threads": threads(), "time": now, "versions": versions()}
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("nasdmrl", "tensorflow-cpu", "tensorflow", "numpy"):
-        try:
-            found[name.removesuffix("-cpu")] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    where = {"device": device_name(), "processor": processor(), "threads": threads()}
+    return where | {"time": now, "versions": versions(), "commit": commit()}

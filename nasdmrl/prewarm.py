@@ -8,30 +8,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from nasdmrl.actions import CHAIN
 from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.config import Config
 from nasdmrl.costs import costs
 from nasdmrl.data.images import ImageData
+from nasdmrl.enumeration import networks_of
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluation, Evaluator
 from nasdmrl.files import atomic_path
-from nasdmrl.nsc import LayerType, Network, Shape, canonical, is_valid, to_text
+from nasdmrl.nsc import Network, Shape, canonical, is_valid, to_text
 from nasdmrl.progress import Progress
 from nasdmrl.search import interact
 from nasdmrl.sections import Recipe, Space
 
 COLUMNS = ("network", "status", "accuracy", "from_store", "training_seconds")
-
-
-def chain_networks(depth: int, input_shape: Shape) -> Iterator[Network]:
-    """All valid chain networks of at most `depth` layers on images of this shape, canonical, the shortest first."""
-    layers = [action for action in CHAIN if action.type != LayerType.TERMINAL]
-    grown: list[Network] = [()]
-    for length in range(depth + 1):
-        yield from grown
-        longer = [(*network, action.layer(length, 0)) for network in grown for action in layers]
-        grown = [network for network in longer if is_valid(network, input_shape)]
 
 
 def random_search_networks(
@@ -49,7 +39,7 @@ def random_search_networks(
         return Evaluation(form, 0.0, 0.0, "ok" if known[form] else "invalid")
 
     known: dict[Network, bool] = {}
-    env = NASEnv(evaluate, space, settings.environment.max_layers, settings.max_actions(space))
+    env = NASEnv(evaluate, space, settings.max_layers(space), settings.max_actions(space))
     for _ in interact(RandomSearch(len(env.actions), seed), env, steps):
         pass
     return [network for network, valid in known.items() if valid]
@@ -58,7 +48,7 @@ def random_search_networks(
 def known_beforehand(settings: Config, input_shape: Shape, steps: int) -> Iterator[Network]:
     """Yield what section `prewarm` asks for; some networks more than once. steps: of random search."""
     if settings.prewarm.depth is not None:
-        yield from chain_networks(settings.prewarm.depth, input_shape)
+        yield from networks_of("chain", settings.prewarm.depth, input_shape)
     for seed in settings.seeds if settings.prewarm.random_search else ():
         yield from random_search_networks(steps, seed, input_shape, settings)
 

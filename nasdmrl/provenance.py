@@ -3,15 +3,12 @@
 import datetime
 import hashlib
 import json
-import subprocess
 from collections.abc import Iterable, Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from nasdmrl.config import Config
 from nasdmrl.datasets import DATASETS
-from nasdmrl.evaluation import versions
+from nasdmrl.software import commit, versions
 
 SOURCES = {
     "standin": "drawn stand-ins, not the paper's images",
@@ -90,16 +87,3 @@ def visible(stamp: dict[str, str]) -> str:
     parts = (f"scale: {scale_of(stamp)}", f"data: {stamp['data']}{own}", f"fidelity: {stamp['fidelity']}")
     seeds = f"seed{'s' * (' ' in stamp['seeds'])} {stamp['seeds']}"
     return " | ".join((*parts, seeds, f"commit {stamp['commit']}", stamp["date"]))
-
-
-@cache
-def commit() -> str:
-    """Short hash of the checkout that the package runs from, `+` if it has changes; `unknown` outside git."""
-    described = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
-    try:
-        result = subprocess.run(
-            described, cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=30
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return result.stdout.strip()

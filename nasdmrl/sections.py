@@ -136,7 +136,7 @@ class LongRecipe(Recipe):
 class Environment(Section):
     """The chain-structured environment (Sections 1 and 4)."""
 
-    max_layers: int = field(10, "Most layers of a network, d (Section 1).", ge=1)
+    max_layers: int = field(10, "Most layers of a chain network, d (Section 1).", ge=1)
     max_actions: int = field(10, "Most actions of an episode, tau (Section 4; D6).", ge=1)
     reward: Literal["accuracy", "blockqnn"] = field(
         "accuracy", "Early-stop accuracy, or accuracy - mu log FLOPs - rho log density (Section 4)."
@@ -222,6 +222,7 @@ class Experiment3(Section):
 
     sigmas: tuple[NonNegativeFloat, ...] = field((0.0, 0.1), "Factors of a shifting action's reward (Section 7).")
     steps: int = field(20000, "t_max, steps (Section 7).", ge=1)
+    max_layers: int = field(10, "Most layers of a network, d (Section 1).", ge=1)
     max_actions: int = field(20, "Most actions of an episode, tau (Section 7).", ge=1)
     update_steps: int = field(10, "Steps between two updates, j (Section 5).", ge=1)
     batch_size: int = field(64, "Images a step of the early-stop training (Section 4).", ge=1)

@@ -62,7 +62,8 @@ def save(data: ImageData, folder: Path) -> Path:
     np.save(folder / IMAGES, data.images)
     np.save(folder / LABELS, data.labels)
     names = [str(label) for label in range(data.n_classes)]
-    write_json(folder / CARD, {"dataset": data.name, "class_names": names, "fingerprint": data.fingerprint})
+    card = {"dataset": data.name, "source": "archives", "class_names": names, "fingerprint": data.fingerprint}
+    write_json(folder / CARD, card)
     return folder
 
 

@@ -72,6 +72,7 @@ PAPER = {
     "exp3.max_actions": 20,
     "exp3.update_steps": 10,
     "exp3.batch_size": 64,
+    "exp3.max_layers": 10,
     "appendix_a.steps": 200,
     "plots.bin_episodes": 50,
 }

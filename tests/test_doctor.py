@@ -23,7 +23,7 @@ from nasdmrl.doctor.examination import Examination, examine
 from nasdmrl.doctor.exchange import exchange
 from nasdmrl.doctor.storage import check_file_system
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.evaluation import versions
+from nasdmrl.software import versions
 
 SUBSETS = {"require_official_counts": False}
 

@@ -8,8 +8,6 @@ import pytest
 from nasdmrl.costs import blockqnn_reward, costs, density
 from nasdmrl.errors import NetworkError
 from nasdmrl.nsc import (
-    KERNELS,
-    MERGES,
     InvalidNetworkError,
     Layer,
     LayerType,
@@ -146,28 +144,6 @@ def test_order_of_leaves_is_part_of_the_form():
     assert list(shape.values()) == [128, 64, 128]  # by hand: 2 x 64; 2 x max(6, 32); 2 x 64
     assert canonical(parse("avg2 conv5@0 avg2@0")) == canonical(parse("conv5 avg2@0 avg2@0"))
     assert canonical(parse("avg2 conv5@0 avg2@0")) != canonical(parse("avg2 avg2@0 conv5@0"))
-
-
-def all_networks(depth, shape):
-    """All valid networks of at most `depth` layers."""
-    grown, networks = [()], [()]
-    for index in range(1, depth + 1):
-        layers = [Layer(kind, size, p) for kind, sizes in KERNELS.items() for size in sizes for p in range(index)]
-        pairs = itertools.product(MERGES, range(1, index), range(1, index))
-        layers += [Layer(kind, 0, p, q) for kind, p, q in pairs]
-        grown = [(*network, layer) for network in grown for layer in layers if is_valid((*network, layer), shape)]
-        networks += grown
-    return networks
-
-
-def test_a_form_has_one_shape_of_features():
-    networks = all_networks(3, (84, 84, 3))
-    assert len(networks) == 3368
-    found = {}
-    for network in networks:
-        found.setdefault(canonical(network), set()).add(shapes(network, (84, 84, 3), PAPER.filters_of)[-1])
-    assert all(len(of_one_form) == 1 for of_one_form in found.values())
-    assert len(found) < len(networks)
 
 
 def test_different_networks_keep_different_forms():

@@ -14,6 +14,7 @@ from PIL import Image
 
 from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.config import Config, load
+from nasdmrl.enumeration import networks_of
 from nasdmrl.env import NASEnv
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.evaluation import Evaluation, Evaluator
@@ -25,7 +26,7 @@ from nasdmrl.planning.jobs import Job, workflow_jobs
 from nasdmrl.planning.probe import choose
 from nasdmrl.planning.schedule import critical_path, schedule
 from nasdmrl.planning.work import Datasets, Training, networks_met, settings_of, trainings
-from nasdmrl.prewarm import chain_networks, random_search_networks
+from nasdmrl.prewarm import random_search_networks
 from nasdmrl.retraining import parameters
 from nasdmrl.search import run_search
 from nasdmrl.sections import LongRecipe, Recipe
@@ -137,7 +138,7 @@ def test_prewarm_tasks_share_all_networks_once():
     ]
     data = stripes(size=20)
     dealt = [one.network for job in jobs for one in trainings(job, in_datasets(data))]
-    expected = {*chain_networks(2, data.shape), *random_search_networks(12, 7, data.shape, Config())}
+    expected = {*networks_of("chain", 2, data.shape), *random_search_networks(12, 7, data.shape, Config())}
     assert len(dealt) == len(set(dealt))
     assert set(dealt) == set(map(to_text, expected))
 

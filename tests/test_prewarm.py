@@ -9,10 +9,11 @@ from conftest import save, stripes
 
 from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.config import Config, from_dict
+from nasdmrl.enumeration import networks_of
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluator
 from nasdmrl.nsc import parse, to_text
-from nasdmrl.prewarm import chain_networks, random_search_networks, share
+from nasdmrl.prewarm import random_search_networks, share
 from nasdmrl.search import interact
 from nasdmrl.store import EvaluationStore
 
@@ -25,13 +26,13 @@ TINY = {
 
 def test_all_chains_on_images_of_two_pixels():
     """By hand: of the seven layers conv1, max2 and avg2 fit; what pooling leaves is one pixel, where conv1 fits."""
-    texts = {to_text(network) for network in chain_networks(2, (2, 2, 3))}
+    texts = {to_text(network) for network in networks_of("chain", 2, (2, 2, 3))}
     single = {"conv1", "max2", "avg2"}
     assert texts == {"input", *single, *(f"conv1 {layer}" for layer in single), "max2 conv1", "avg2 conv1"}
 
 
 def test_all_chains_on_large_images_are_the_powers_of_seven():
-    lengths = pd.Series([len(network) for network in chain_networks(3, (84, 84, 3))]).value_counts()
+    lengths = pd.Series([len(network) for network in networks_of("chain", 3, (84, 84, 3))]).value_counts()
     assert lengths.to_dict() == {0: 1, 1: 7, 2: 49, 3: 343}
 
 
@@ -48,7 +49,7 @@ def test_random_search_meets_exactly_these_networks(data, recipe, tmp_path):
 
 
 def test_shares_are_disjoint_complete_and_alike_in_size(data, recipe):
-    networks = list(chain_networks(2, data.shape))
+    networks = list(networks_of("chain", 2, data.shape))
     shares = [share([*networks, *networks], part, 3, data, recipe) for part in range(3)]
     texts = [to_text(network) for part in shares for network in part]
     assert sorted(texts) == sorted(to_text(network) for network in networks)
@@ -68,7 +69,10 @@ def test_a_search_after_its_tasks_trains_nothing(tmp_path):
     tasks = [nasdmrl("prewarm", *common, "--part", part, "--output", tmp_path / f"{part}.csv") for part in (0, 1)]
     assert [task.wait() for task in tasks] == [0, 0]
     rows = pd.concat([pd.read_csv(tmp_path / f"{part}.csv") for part in (0, 1)])
-    expected = [*chain_networks(1, images.shape), *random_search_networks(12, 7, images.shape, from_dict(TINY, "test"))]
+    expected = [
+        *networks_of("chain", 1, images.shape),
+        *random_search_networks(12, 7, images.shape, from_dict(TINY, "test")),
+    ]
     assert set(rows["network"]) == {to_text(network) for network in expected}
     assert not rows["from_store"].any()
     before = {record["key"] for record in EvaluationStore(store)}

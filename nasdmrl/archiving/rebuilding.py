@@ -33,7 +33,7 @@ from nasdmrl.archiving.differences import lines_differ, pixels_differ
 from nasdmrl.config import Config
 from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.provenance import commit
+from nasdmrl.software import commit
 
 FAILURES = (NasdmrlError, OSError, SyntaxError, ArithmeticError, ValueError, LookupError, TypeError, AttributeError)
 FAILURES += (Image.DecompressionBombError,)

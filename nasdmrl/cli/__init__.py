@@ -5,7 +5,7 @@ import gc
 import sys
 
 # Importing a module registers its commands.
-from nasdmrl.cli import archives, cluster, data, networks, outputs, plan, searches  # noqa: F401
+from nasdmrl.cli import archives, cluster, data, networks, outputs, plan, recordings, searches  # noqa: F401
 from nasdmrl.cli.options import app
 from nasdmrl.errors import NasdmrlError
 

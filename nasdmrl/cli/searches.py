@@ -74,7 +74,7 @@ def _environment(settings, data, store: Path, space: str, sigma: float):
     from nasdmrl.store import EvaluationStore
 
     evaluator = Evaluator(data, settings.recipe(space), EvaluationStore(store), settings.environment)
-    return NASEnv(evaluator, space, settings.environment.max_layers, settings.max_actions(space), sigma)
+    return NASEnv(evaluator, space, settings.max_layers(space), settings.max_actions(space), sigma)
 
 
 def _check_policy_options(method: str, policy: Path | None, fixed: bool) -> None:
@@ -92,8 +92,8 @@ def _learned_before(agent, method: str, policy: Path | None) -> list[dict]:
 
 
 def _keep_learned(agent, folder: Path, history: list[dict]) -> None:
-    from nasdmrl.provenance import commit
     from nasdmrl.search import write_progress
+    from nasdmrl.software import commit
 
     history[-1]["commit"] = commit()
     write_progress(agent, folder / "progress.csv")

@@ -67,11 +67,16 @@ def _without_copy(images: np.ndarray) -> Any:
     return tf.experimental.dlpack.from_dlpack(np.asarray(images).__dlpack__())
 
 
+def read_card(folder: Path | str) -> dict[str, Any]:
+    """What `decode` says of the images in its folder: dataset, source, class names, number, size, fingerprint."""
+    return json.loads((Path(folder) / CARD).read_text(encoding="utf-8"))
+
+
 def load(folder: Path | str) -> ImageData:
     """Open a folder made by `decode`. Raises `DataError` where it is missing or damaged."""
     folder = Path(folder)
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = read_card(folder)
         # Copy on write: the file can't be changed through it, and DLPack refuses an array that is read-only.
         images = np.load(folder / IMAGES, mmap_mode="c", allow_pickle=False)
         labels = np.load(folder / LABELS, allow_pickle=False)

@@ -5,7 +5,7 @@ import time
 
 from runs import ROOT, TINY, check_gpus, command, jobs_of, keys_of, on_slurm, say
 
-from nasdmrl.prewarm import chain_networks
+from nasdmrl.enumeration import networks_of
 
 TASKS = 25  # an array of 20 and one of 5
 
@@ -20,4 +20,4 @@ def test_every_task_of_several_arrays_does_its_own_share(cluster, profile, tmp_p
     assert {state for state, _, _ in jobs} == {"COMPLETED"}
     assert [rule for _, _, rule in jobs].count("prewarm_task") == TASKS
     check_gpus(jobs)
-    assert len(keys_of(tmp_path)) == len(set(keys_of(tmp_path))) == len(list(chain_networks(2, (16, 16, 3))))
+    assert len(keys_of(tmp_path)) == len(set(keys_of(tmp_path))) == len(list(networks_of("chain", 2, (16, 16, 3))))

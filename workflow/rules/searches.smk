@@ -105,6 +105,7 @@ use rule random_search as multi_branch with:
         method="meta_a2c",
         config=SETTINGS.subset(
             *META_SECTIONS,
+            "exp3.max_layers",
             "exp3.max_actions",
             "exp3.update_steps",
             "exp3.batch_size",
