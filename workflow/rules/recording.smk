@@ -1,0 +1,48 @@
+# All evaluations of the small spaces, recorded once: many tasks share the work, nothing but the store connects them, and
+# the last command writes what they have found. `snakemake recording --configfile config/miniature.yaml`.
+RECORDED = {
+    "chain": [*TRAINING, *EVALUATION, "traffic_sign"],
+    "multi_branch": ["omniglot"],
+}
+
+
+def recorded_images(wildcards):
+    """Decoded images of the datasets on which a space is recorded."""
+    return expand("results/data/{dataset}/images", dataset=RECORDED[wildcards.space])
+
+
+rule record_part:
+    input:
+        recorded_images,
+    output:
+        "results/recorded/{space}/part{part}.txt",
+    log:
+        "results/logs/recorded/{space}/part{part}.log",
+    wildcard_constraints:
+        space="chain|multi_branch",
+        part=r"\d+",
+    conda:
+        "../../envs/tensorflow.yaml"
+    threads: SETTINGS.resources.search_threads
+    params:
+        config=SETTINGS.subset(*SEARCH_SECTIONS, "exp3"),
+        datasets=lambda wildcards: RECORDED[wildcards.space],
+        layers=lambda wildcards: SETTINGS.max_layers(wildcards.space),
+        parts=SETTINGS.prewarm.tasks,
+        store=STORE,
+        training=EVALUATION_FORMAT,
+    message:
+        "Record the {wildcards.space} space: task {wildcards.part}"
+    shell:
+        "nasdmrl record {params.datasets} --space {wildcards.space} --layers {params.layers} --part {wildcards.part}"
+        " --parts {params.parts} --store {params.store} --output results/recorded/{wildcards.space} --threads {threads}"
+        " --config {params.config:q} > {output} 2> {log}"
+
+
+rule recording:
+    input:
+        expand(
+            "results/recorded/{space}/part{part}.txt",
+            space=RECORDED,
+            part=range(SETTINGS.prewarm.tasks),
+        ),
