@@ -15,7 +15,7 @@ from benchmarks.table import Row, seconds
 from nasdmrl.config import ARCHIVES_VARIABLE
 from nasdmrl.data.archives import open_index
 from nasdmrl.data.images import decode
-from nasdmrl.data.records import JPEG_QUALITY, convert
+from nasdmrl.data.records import convert
 from nasdmrl.runtime import start_tensorflow
 from nasdmrl.sections import Data
 
@@ -41,7 +41,7 @@ def photographs(folder: Path) -> None:
             archive.addfile(member, io.BytesIO(content))
 
 
-def as_jpeg(image: Image.Image, quality: int) -> bytes:
+def as_jpeg(image: Image.Image, quality: int = 75) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
@@ -60,7 +60,7 @@ def rows() -> Iterator[Row]:
 def conversion(dataset: str, archives: Path, title: str) -> Iterator[Row]:
     index = open_index(dataset, archives)
     cores, count = os.cpu_count() or 1, sum(index.images_per_class())
-    some = [content for _, _, content in islice(index.images(), PLAIN_IMAGES)]
+    some = [picture.content for picture in islice(index.images(), PLAIN_IMAGES)]
     encoding = len(some) / seconds(lambda: [reencoded(content) for content in some])
     decoding = len(some) / seconds(lambda: [resized(content) for content in some])
     with tempfile.TemporaryDirectory() as name:
@@ -78,7 +78,7 @@ def rated(what: str, rate: float, threads: int, plain: float, way: str) -> Row:
 
 
 def reencoded(content: bytes) -> bytes:
-    return as_jpeg(Image.open(io.BytesIO(content)).convert("RGB"), JPEG_QUALITY)
+    return as_jpeg(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 def resized(content: bytes) -> np.ndarray:

@@ -39,7 +39,9 @@ class Data(Section):
     archives: str = field("", "Folder with the official archives; used by source `archives`.")
     image_size: int = field(84, "Height and width of a decoded image, pixels (Section 6).", ge=8)
     antialias: bool = field(
-        False, "Average over the pixels that a smaller image merges; plain bilinear if false (Section 6)."
+        False,
+        "Average over the pixels that a smaller image merges; if false, bilinear with aligned corners, as the authors' "
+        "handler (Section 6).",
     )
     classes: int | None = field(None, "Use at most this many classes of each dataset; all if null.", ge=2)
     images_per_class: int | None = field(None, "Use at most this many images of a class; all if null.", ge=3)

@@ -12,16 +12,18 @@ import tarfile
 import time
 import zipfile
 import zlib
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 
 from nasdmrl.data import records
-from nasdmrl.data.archives import open_index
-from nasdmrl.data.images import choose, decode, load
+from nasdmrl.data.archives import Picture, open_index
+from nasdmrl.data.images import choose, decode, load, resized
 from nasdmrl.data.records import check_official_counts, convert, jpeg
 from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS, write_standins
 from nasdmrl.datasets import DATASETS
@@ -44,6 +46,7 @@ REAL = {
     "dtd": (10, 1200),
     "aircraft": (20, 2000),
     "cu_birds": (100, 5902),
+    "traffic_sign": (43, 2580),
 }
 
 
@@ -75,16 +78,53 @@ def test_standins_convert_and_read_back(dataset, standins, tmp_path):
     assert spec == json.loads((tmp_path / "records/dataset_spec.json").read_text())
     examples = read_records(tmp_path / "records")
     assert len(examples) == CLASSES * per_class
-    # The images are those of the archives: compare them with the archives' own members.
-    originals = {(label, content) for _, label, content in open_index(dataset, standins).images()}
-    if dataset in ("omniglot", "traffic_sign"):  # encoded anew as JPEG
-        sample = sorted(originals)[:20]
-        means = {round(pixels(content).mean()) for label, content in examples if label == 0}
-        assert {round(pixels(content).mean()) for label, content in sample if label == 0} <= {
-            mean + off for mean in means for off in (-1, 0, 1)
-        }
-    else:
-        assert set(examples) == originals
+    check_images(dataset, standins, examples)
+
+
+def boxes_of(folder):
+    """An independent reader of `images_box.txt`: left, upper, right and lower bound by the photograph's name."""
+    with tarfile.open(folder / "fgvc-aircraft-2013b.tar.gz") as archive:
+        lines = archive.extractfile("fgvc-aircraft-2013b/data/images_box.txt").read().decode().splitlines()
+    return {line.split()[0]: tuple(int(number) for number in line.split()[1:]) for line in lines}
+
+
+def as_meta_dataset_does(dataset, content, box=None):
+    """Pixels of an archive's image after Meta-Dataset's converter, by Pillow in the converter's own order."""
+    image = Image.open(io.BytesIO(content))
+    anew = image.format != "JPEG" or image.mode != "RGB" or box is not None or dataset == "omniglot"
+    image = image.convert("RGB")
+    image = image.crop(box) if box is not None else image
+    image = ImageOps.invert(image) if dataset == "omniglot" else image
+    return np.asarray(Image.open(io.BytesIO(encoded(image))).convert("RGB") if anew else image)
+
+
+def check_images(dataset, archives, examples):
+    """The records' images are those of the archives, class by class, after what Meta-Dataset does to them.
+
+    Of many classes a share is compared.
+    """
+    boxes = boxes_of(archives) if dataset == "aircraft" else {}
+    step = 1 + max(label for label, _ in examples) // 110
+    expected = Counter(
+        (image.label, as_meta_dataset_does(dataset, image.content, boxes.get(Path(image.name).stem)).tobytes())
+        for image in open_index(dataset, archives).images()
+        if image.label % step == 0
+    )
+    found = ((label, pixels(content).astype(np.uint8).tobytes()) for label, content in examples if label % step == 0)
+    assert Counter(found) == expected
+
+
+@pytest.mark.parametrize("dataset", ["vgg_flower", "dtd", "cu_birds"])
+def test_photographs_keep_their_bytes(dataset, standins, tmp_path):
+    convert(dataset, standins, tmp_path / "records", False)
+    originals = {(image.label, image.content) for image in open_index(dataset, standins).images()}
+    assert set(read_records(tmp_path / "records")) == originals
+
+
+def test_omniglot_is_white_on_black(standins, tmp_path):
+    convert("omniglot", standins, tmp_path / "records", False)
+    assert all(pixels(content).mean() < 30 for _, content in read_records(tmp_path / "records"))
+    assert all(pixels(image.content).mean() > 225 for image in open_index("omniglot", standins).images())
 
 
 def test_standins_are_the_same_bytes_every_time(standins, tmp_path):
@@ -99,26 +139,64 @@ def test_genuine_archives_convert(dataset, real_archives, tmp_path):
     counts = spec["images_per_class"].values()
     assert (len(counts), sum(counts)) == REAL[dataset]
     assert min(counts) > 0
-    labels = [label for label, _ in read_records(tmp_path / "records")]
-    assert np.bincount(labels).tolist() == list(counts)
+    examples = read_records(tmp_path / "records")
+    assert np.bincount([label for label, _ in examples]).tolist() == list(counts)
+    check_images(dataset, real_archives, examples)
+    if dataset == "omniglot":
+        assert np.mean([pixels(content).mean() for _, content in examples[::20]]) < 30
+    if dataset == "aircraft":
+        sizes = Counter((right - left, lower - upper) for left, upper, right, lower in boxes_of(real_archives).values())
+        assert Counter(Image.open(io.BytesIO(content)).size for _, content in examples) == sizes
     card = decode(tmp_path / "records", tmp_path / "images", Data(image_size=20, classes=5, images_per_class=9))
     data = load(tmp_path / "images")
     assert (card["images"], data.n_classes, data.shape) == (45, 5, (20, 20, 3))
     assert data.images.std() > 10
 
 
-def test_decoding_is_bilinear_and_labelled(standins, tmp_path):
+def bilinear(image, size):
+    """Bilinear with aligned corners, float64: corner pixels keep their values, others lie evenly between."""
+
+    def along(values, axis):
+        places = np.arange(size) * (values.shape[axis] - 1) / (size - 1)
+        low = np.minimum(np.floor(places).astype(int), values.shape[axis] - 1)
+        high = np.minimum(low + 1, values.shape[axis] - 1)
+        share = (places - low).reshape([-1 if axis == place else 1 for place in range(3)])
+        return np.take(values, low, axis) * (1 - share) + np.take(values, high, axis) * share
+
+    return along(along(image.astype(np.float64), 0), 1)
+
+
+@pytest.mark.parametrize("shape", [(105, 105), (96, 131), (240, 424), (15, 20), (84, 84), (1, 7)])
+def test_resizing_is_the_authors_bit_for_bit(shape):
+    image = np.random.RandomState(0).randint(0, 256, (*shape, 3)).astype(np.uint8)
+    for size in (20, 84):
+        ours = resized(image, size, antialias=False).numpy()
+        theirs = tf.compat.v1.image.resize_bilinear(image[None].astype(np.float32), (size, size), align_corners=True)
+        assert ours.dtype == np.float32
+        assert ours.tobytes() == theirs[0].numpy().tobytes()
+        assert np.abs(ours - bilinear(image, size)).max() < 0.02  # float32 places
+        # Not the centres of pixels that TensorFlow 2 aligns.
+        assert shape == (size, size) or np.abs(ours - tf.image.resize(image, (size, size))).max() > 1
+
+
+def test_antialiasing_averages_what_is_merged():
+    image = np.random.RandomState(0).randint(0, 256, (96, 96, 3)).astype(np.uint8)
+    assert resized(image, 12, antialias=True).numpy().std() < resized(image, 12, antialias=False).numpy().std() / 4
+    stripes = np.zeros((96, 96, 3), np.uint8)
+    stripes[::2] = 255
+    assert np.abs(resized(stripes, 12, antialias=True).numpy()[1:-1] - 127.5).max() < 2
+
+
+def test_decoding_is_resized_rounded_and_labelled(standins, tmp_path):
     convert("dtd", standins, tmp_path / "records", False)
     decode(tmp_path / "records", tmp_path / "images", Data(image_size=24))
     data = load(tmp_path / "images")
     assert isinstance(data.images, np.memmap)
     assert (data.images.dtype, data.images.shape) == (np.uint8, (CLASSES * IMAGES_PER_CLASS, 24, 24, 3))
-    # Bilinear from 48 to 24 pixels samples midway between four pixels: their mean.
     for label, content in read_records(tmp_path / "records")[:30]:
-        big = pixels(content)
-        small = big.reshape(24, 2, 24, 2, 3).mean(axis=(1, 3))
+        small = bilinear(pixels(content), 24)
         of_class = data.images[data.labels == label].astype(np.float64)
-        assert np.abs(of_class - small).max(axis=(1, 2, 3)).min() <= 1.0
+        assert np.abs(of_class - small).max(axis=(1, 2, 3)).min() <= 0.51  # rounding to whole numbers
 
 
 def test_grey_images_are_widened(standins, tmp_path):
@@ -241,16 +319,56 @@ def encoded(image, kind="JPEG", **options):
     return buffer.getvalue()
 
 
-def test_aircraft_lose_their_banner_of_20_pixels():
-    picture = np.full((300, 40, 3), 200, np.uint8)
-    picture[-20:] = 0
-    photo = encoded(Image.fromarray(picture), quality=95)
-    assert pixels(jpeg("aircraft", "a.jpg", photo)).shape == (280, 40, 3)
-    assert pixels(jpeg("aircraft", "a.jpg", photo)).min() > 150
-    assert jpeg("dtd", "a.jpg", photo) == photo
-    # A copy scaled to 96 pixels keeps what it has.
-    small = encoded(Image.fromarray(picture).resize((40, 96)))
-    assert jpeg("aircraft", "a.jpg", small) == small
+def picture(content, name="a.jpg", box=None):
+    return Picture(Path("archive.tar.gz"), name, 0, content, box)
+
+
+def test_grey_photographs_become_colour_as_in_meta_dataset():
+    grey = encoded(Image.fromarray(np.arange(48 * 40, dtype=np.uint16).reshape(48, 40).astype(np.uint8)), quality=95)
+    assert np.array_equal(pixels(jpeg("dtd", picture(grey))), as_meta_dataset_does("dtd", grey))
+    assert np.array_equal(
+        pixels(jpeg("aircraft", picture(grey, box=(3, 5, 30, 41)))),
+        as_meta_dataset_does("aircraft", grey, (3, 5, 30, 41)),
+    )
+
+
+def test_aircraft_are_cut_to_their_boxes():
+    photo = encoded(Image.fromarray(np.full((40, 60, 3), 200, np.uint8)))
+    assert pixels(jpeg("aircraft", picture(photo, box=(10, 5, 34, 37)))).shape == (32, 24, 3)
+    # Pillow fills with black what a box has outside the photograph, and so did Meta-Dataset's converter.
+    beyond = pixels(jpeg("aircraft", picture(photo, box=(-16, 0, 60, 56))))
+    assert beyond.shape == (56, 76, 3)
+    assert beyond[:40, 16:].min() > 190
+    assert beyond[:, :16].max() < 10
+    assert beyond[40:].max() < 10
+
+
+@pytest.mark.parametrize("box", [(60, 0, 70, 40), (-9, 0, 0, 40), (0, 40, 60, 50), (10, 5, 10, 9), (30, 5, 20, 9)])
+def test_a_box_without_a_pixel_is_refused(box):
+    photo = encoded(Image.new("RGB", (60, 40)))
+    with pytest.raises(DataError, match=r"archive\.tar\.gz: the box of image `a\.jpg`, .* holds none of its 60 x 40"):
+        jpeg("aircraft", picture(photo, box=box))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"", "1 images have no box in `.*images_box.txt`, the first is `.*0003004.jpg`"),
+        (
+            b"0003004 1 2 3\n",
+            "`.*images_box.txt` gives image `0003004` the box `1 2 3`, expected `xmin ymin xmax ymax`",
+        ),
+        (b"0003004 500 0 548 48\n", "the box of image `.*0003004.jpg`, 500 0 548 48, holds none of its"),
+    ],
+)
+def test_a_photograph_without_a_box(line, message, copied, tmp_path):
+    def change(name, content):
+        if not name.endswith("images_box.txt"):
+            return name, content
+        return name, b"".join(line if row.startswith(b"0003004 ") else row for row in content.splitlines(keepends=True))
+
+    rewritten(copied / "fgvc-aircraft-2013b.tar.gz", change)
+    refused("aircraft", copied, tmp_path, r"fgvc-aircraft-2013b\.tar\.gz: " + message)
 
 
 def png(bits, width=8, height=8):
@@ -265,9 +383,9 @@ def png(bits, width=8, height=8):
 
 
 def test_colours_of_16_bits_are_refused():
-    assert np.abs(pixels(jpeg("pets", "a.png", png(8)))[0, 0] - (64, 64, 128)).max() < 8
+    assert np.abs(pixels(jpeg("pets", picture(png(8), "a.png")))[0, 0] - (64, 64, 128)).max() < 8
     with pytest.raises(DataError, match=r"pets: image `a\.png` has more than 8 bits a channel"):
-        jpeg("pets", "a.png", png(16))
+        jpeg("pets", picture(png(16), "a.png"))
 
 
 # --- bad input ----------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def test_links_of_images_are_not_followed_out_of_the_folder(tmp_path):
     (folder / "class0/same.png").symlink_to(folder / "class1/0.png")  # within it, a link is an image
     (folder / "class0/notes.txt").write_text("no image")
     assert open_index("pets", folder).images_per_class() == [4, 3, 3]
-    contents = {name: content for name, _, content in open_index("pets", folder).images()}
+    contents = {image.name: image.content for image in open_index("pets", folder).images()}
     assert contents["class0/same.png"] == (folder / "class1/0.png").read_bytes()
     outside = class_folders(tmp_path / "outside") / "class0/0.png"
     (folder / "class2/other.png").symlink_to(outside)

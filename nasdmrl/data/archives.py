@@ -6,7 +6,7 @@ Each reader checks names and labels before an image is read, so a wrong archive 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasdmrl.data.containers import member_names, read_members
@@ -14,13 +14,28 @@ from nasdmrl.data.folders import class_of_images
 from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError
 
+Box = tuple[int, int, int, int]
+"""Left, upper, right and lower bound of what a photograph is cut to, as Pillow's `crop` takes them."""
+
 
 @dataclass(frozen=True)
 class Part:
-    """One archive file and the class of each of its images, by member name."""
+    """One archive file, the class of each of its images, by member name, and their boxes where it has such."""
 
     path: Path
     class_of: dict[str, str]
+    box_of: dict[str, Box] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image as the archive has it: the archive, the member's name and bytes, label (0, 1, ...) and box, if any."""
+
+    archive: Path
+    name: str
+    label: int
+    content: bytes
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -36,13 +51,13 @@ class Index:
         counts = Counter(name for part in self.parts for name in part.class_of.values())
         return [counts[name] for name in self.class_names]
 
-    def images(self) -> Iterator[tuple[str, int, bytes]]:
-        """Yield member name, label (0, 1, ...) and the file's bytes; classes together where the archive allows."""
+    def images(self) -> Iterator[Picture]:
+        """Yield all images; classes together where the archive allows."""
         label = {name: number for number, name in enumerate(self.class_names)}
         for part in self.parts:
             names = sorted(part.class_of, key=lambda name, part=part: (label[part.class_of[name]], name))
             for name, content in read_members(part.path, names):
-                yield name, label[part.class_of[name]], content
+                yield Picture(part.path, name, label[part.class_of[name]], content, part.box_of.get(name))
 
 
 def open_index(dataset: str, folder: Path | str) -> Index:
@@ -128,14 +143,37 @@ def _flower_labels(path: Path) -> list[int]:
 def _aircraft(paths: list[Path]) -> Index:
     base = "fgvc-aircraft-2013b/data/"
     tables = [f"{base}images_variant_{split}.txt" for split in ("train", "val", "test")]
+    box_file = f"{base}images_box.txt"
     names = member_names(paths[0])
-    texts = _texts(paths[0], names, [*tables, f"{base}variants.txt"])
+    texts = _texts(paths[0], names, [*tables, f"{base}variants.txt", box_file])
     lines = {image: variant for table in tables for image, variant in _pairs(paths[0], table, texts[table])}
     class_of = {f"{base}images/{image}.jpg": variant for image, variant in lines.items()}
     _check_images(paths[0], class_of, names)
     variants = texts[f"{base}variants.txt"].splitlines()
     _check_classes(paths[0], class_of, variants)
-    return Index("aircraft", variants, [Part(paths[0], class_of)])
+    boxes = _boxes(paths[0], box_file, texts[box_file])
+    box_of = {f"{base}images/{image}.jpg": box for image, box in boxes.items()}
+    without = sorted(set(class_of) - set(box_of))
+    if without:
+        raise DataError(f"{paths[0]}: {len(without)} images have no box in `{box_file}`, the first is `{without[0]}`")
+    return Index("aircraft", variants, [Part(paths[0], class_of, box_of)])
+
+
+def _boxes(path: Path, file: str, text: str) -> dict[str, Box]:
+    """The box of each photograph by its name, from lines `name xmin ymin xmax ymax`.
+
+    The archive counts pixels from 1 and includes both ends. Meta-Dataset hands the four numbers to Pillow's `crop`,
+    which counts from 0 and leaves out the right and lower end: a box loses its first column and row, and here, too.
+    """
+    boxes = {}
+    for name, numbers in _pairs(path, file, text):
+        if not re.fullmatch(r"-?\d+( -?\d+){3}", numbers):
+            raise DataError(
+                f"{path}: `{file}` gives image `{name}` the box `{numbers}`, expected `xmin ymin xmax ymax` in whole "
+                "pixels"
+            )
+        boxes[name] = tuple(map(int, numbers.split()))
+    return boxes  # type: ignore[return-value]
 
 
 def _cu_birds(paths: list[Path]) -> Index:

@@ -154,8 +154,21 @@ def _image(record: Any, size: int, antialias: bool) -> Any:
 
     example = tf.io.parse_single_example(record, {"image": tf.io.FixedLenFeature([], tf.string)})
     image = tf.io.decode_jpeg(example["image"], channels=3, dct_method="INTEGER_ACCURATE")
-    resized = tf.image.resize(image, (size, size), method="bilinear", antialias=antialias)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+    return tf.cast(tf.clip_by_value(tf.round(resized(image, size, antialias)), 0, 255), tf.uint8)
+
+
+def resized(image: Any, size: int, antialias: bool) -> Any:
+    """An image, uint8 (height, width, 3), as float32 (size, size, 3), in 0..255 but for rounding.
+
+    As the authors' handler (Section 6): TensorFlow 1's bilinear with aligned corners, which maps the corners' centres
+    on each other and reads four pixels for each new one. Averaging (`antialias`) over all pixels that are merged exists
+    only in TensorFlow 2's resize, which aligns the images' edges.
+    """
+    import tensorflow as tf
+
+    if antialias:
+        return tf.image.resize(image, (size, size), method="bilinear", antialias=True)
+    return tf.raw_ops.ResizeBilinear(images=image[None], size=(size, size), align_corners=True)[0]
 
 
 def _fill(images: np.ndarray, batches: Iterator[np.ndarray], title: str) -> None:

@@ -1,7 +1,7 @@
 """Meta-Dataset's layout: `{class}.tfrecords` of `image` (JPEG bytes) and `label`, and `dataset_spec.json`.
 
-Images that already are RGB or grey JPEG keep their bytes; others (Omniglot's PNG, GTSRB's PPM, the aircraft
-without their banner) are encoded anew.
+What happens to an image is what Meta-Dataset's converter does (Section 6): an RGB JPEG keeps its bytes, any other
+image (Omniglot's inverted PNG, aircraft cut to their boxes, GTSRB's PPM, grey photographs) is encoded anew.
 """
 
 import errno
@@ -16,20 +16,17 @@ from multiprocessing import get_context
 from multiprocessing.pool import Pool, ThreadPool
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
-from nasdmrl.data.archives import Index, open_index
+from nasdmrl.data.archives import Box, Index, Picture, open_index
 from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
 from nasdmrl.progress import Progress
 
 SPEC_NAME = "dataset_spec.json"
-JPEG_QUALITY = 95
-BANNER_PIXELS = 20
-# FGVC-Aircraft's photographs are several hundred pixels high and end in a copyright banner of 20 pixels. Copies
-# below this height were scaled down, their banner with them or cut before, so nothing is cut from them.
-BANNER_MIN_HEIGHT = 200
+INVERTED = ("omniglot",)
+"""Datasets whose images are inverted: Omniglot's black strokes on white become white on black."""
 # Place of the byte with the bits a channel in a PNG file. Pillow cuts colours of 16 bits to 8 without a word.
 PNG_BITS = 24
 # Images that a worker gets at once: many small ones cost little to hand over, few large ones little memory.
@@ -126,26 +123,29 @@ def _workers(count: int, many: bool) -> Pool:
     return get_context("spawn").Pool(count) if many and count > 1 else ThreadPool(count)
 
 
-def _chunk_of_jpegs(dataset: str, chunk: list[tuple[str, int, bytes]]) -> list[tuple[int, bytes]]:
-    return [(label, jpeg(dataset, name, content)) for name, label, content in chunk]
+def _chunk_of_jpegs(dataset: str, chunk: list[Picture]) -> list[tuple[int, bytes]]:
+    return [(picture.label, jpeg(dataset, picture)) for picture in chunk]
 
 
-def jpeg(dataset: str, name: str, content: bytes) -> bytes:
-    """The image as JPEG, the aircraft's banner cut.
+def jpeg(dataset: str, picture: Picture) -> bytes:
+    """The image as JPEG as Meta-Dataset's converter makes it: cut to its box, and inverted where the dataset's are.
 
-    Raises `DataError` for an image that does not decode, is too large, or has more than 8 bits a channel.
+    Raises `DataError` for an image that does not decode, is too large, or has more than 8 bits a channel, and for a box
+    without a pixel of its image.
     """
+    content, name = picture.content, picture.name
     try:
         with Image.open(io.BytesIO(content)) as image:
-            banner = dataset == "aircraft" and image.height >= BANNER_MIN_HEIGHT
-            keep = image.format == "JPEG" and image.mode in ("RGB", "L") and not banner
+            changed = picture.box is not None or dataset in INVERTED
+            keep = image.format == "JPEG" and image.mode == "RGB" and not changed
             if keep:
                 # Reads every byte, so it finds what is damaged, but computes only an eighth of the pixels.
                 image.draft(None, (1, 1))
             image.load()
             if image.mode.startswith(("I", "F")) or (image.format == "PNG" and content[PNG_BITS] > 8):
                 raise DataError(f"{dataset}: image `{name}` has more than 8 bits a channel; convert it to 8 bits")
-            return content if keep else _encoded(image, banner)
+            _check_box(picture, *image.size)
+            return content if keep else _encoded(image, picture.box, dataset in INVERTED)
     except Image.DecompressionBombError as error:
         raise DataError(
             f"{dataset}: image `{name}` has more pixels than Pillow opens ({error}); make it smaller"
@@ -154,11 +154,27 @@ def jpeg(dataset: str, name: str, content: bytes) -> bytes:
         raise DataError(f"{dataset}: image `{name}` is damaged ({error}); replace it or fetch the archive") from error
 
 
-def _encoded(image: Image.Image, banner: bool) -> bytes:
-    if banner:
-        image = image.crop((0, 0, image.width, image.height - BANNER_PIXELS))
+def _check_box(picture: Picture, width: int, height: int) -> None:
+    if picture.box is None:
+        return
+    left, upper, right, lower = picture.box
+    if max(left, 0) >= min(right, width) or max(upper, 0) >= min(lower, height):
+        raise DataError(
+            f"{picture.archive}: the box of image `{picture.name}`, {left} {upper} {right} {lower}, holds none of its "
+            f"{width} x {height} pixels; correct it, or fetch the archive again"
+        )
+
+
+def _encoded(image: Image.Image, box: Box | None, invert: bool) -> bytes:
+    """JPEG of Pillow's default quality, 75. A grey image decodes to the same pixels as if it were stored in colour."""
+    image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    if box is not None:
+        # Black where a box reaches beyond the photograph. Official boxes do not; a copy's may by rounding.
+        image = image.crop(box)
+    if invert:
+        image = ImageOps.invert(image)
     buffer = io.BytesIO()
-    image.convert("L" if image.mode in ("1", "L") else "RGB").save(buffer, "JPEG", quality=JPEG_QUALITY)
+    image.save(buffer, "JPEG")
     return buffer.getvalue()
 
 

@@ -23,6 +23,8 @@ CLASSES = 16
 IMAGES_PER_CLASS = 40
 OMNIGLOT_IMAGES_PER_CLASS = 20
 JPEG_QUALITY = 85
+MOST_MARGIN = 24
+"""Pixels that a stand-in of an aircraft's photograph has around its box, at each side."""
 Member = tuple[str, bytes]
 
 
@@ -85,15 +87,26 @@ def _dtd(paths: list[Path]) -> None:
 def _aircraft(paths: list[Path]) -> None:
     base = "fgvc-aircraft-2013b/data/"
     lines: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-    members = []
+    boxes, members = [], []
     for label, number, image in _pictures("aircraft"):
         name = f"{label * 1000 + number:07d}"
+        photograph, box = _framed(image, np.random.RandomState([label, number]))
         lines[list(lines)[number % 3]].append(f"{name} Stand-in {label}")
-        members.append((f"{base}images/{name}.jpg", _encoded(image, "JPEG")))
+        boxes.append(f"{name} {' '.join(map(str, box))}\n")
+        members.append((f"{base}images/{name}.jpg", _encoded(photograph, "JPEG")))
     variants = "".join(f"Stand-in {label}\n" for label in range(CLASSES))
     texts = [(f"{base}images_variant_{split}.txt", "\n".join(rows) + "\n") for split, rows in lines.items()]
-    texts.append((f"{base}variants.txt", variants))
+    texts += [(f"{base}variants.txt", variants), (f"{base}images_box.txt", "".join(boxes))]
     _write_tar(paths[0], [(name, text.encode()) for name, text in texts] + members)
+
+
+def _framed(image: Image.Image, random: np.random.RandomState) -> tuple[Image.Image, tuple[int, int, int, int]]:
+    """The picture somewhere in a larger photograph of one colour, and the box that cuts it out again."""
+    left, upper, right, lower = (int(margin) for margin in random.randint(4, MOST_MARGIN + 1, 4))
+    size = (left + image.width + right, upper + image.height + lower)
+    photograph = Image.new("RGB", size, tuple(int(value) for value in random.randint(0, 256, 3)))
+    photograph.paste(image, (left, upper))
+    return photograph, (left, upper, left + image.width, upper + image.height)
 
 
 def _cu_birds(paths: list[Path]) -> None:

@@ -133,6 +133,19 @@ ARCHIVES = {
     "FILE: NUMBER images have no label, the first is `NAME`": changed(
         "aircraft", AIRCRAFT, "variant_train.txt", lambda content: content.split(b"\n", 1)[1]
     ),
+    "FILE: NUMBER images have no box in `NAME`, the first is `NAME`": changed(
+        "aircraft", AIRCRAFT, "/images_box.txt", lambda content: content.split(b"\n", 1)[1]
+    ),
+    "FILE: `NAME` gives image `NAME` the box `VALUE`, expected `xmin ymin xmax ymax` in whole pixels": changed(
+        "aircraft", AIRCRAFT, "/images_box.txt", lambda content: content.replace(b"\n", b"px\n", 1)
+    ),
+    "FILE: the box of image `NAME`, VALUE, holds none of its NUMBER x NUMBER pixels; correct it, or fetch the archive "
+    "again": changed(
+        "aircraft",
+        AIRCRAFT,
+        "/images_box.txt",
+        lambda content: content.replace(b" ", b" 900", 1),
+    ),
     "FILE: member `NAME` leaves the archive's folder; this is not the official archive": member_that_leaves,
     "FILE: NUMBER images of the archive's list could not be read": image_twice,
     "NAME: image `NAME` is damaged (...); replace it or fetch the archive": changed(
