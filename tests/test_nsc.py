@@ -221,4 +221,6 @@ def test_density_and_blockqnn_reward_by_hand():
     cost = costs(parse("conv3 max2"), (84, 84, 3), 100, Recipe())
     expected = (60 - 0.5 * np.log(cost.flops) - 8 * np.log(2 / 3)) / 100
     assert blockqnn_reward(0.6, cost, mu=0.5, rho=8) == pytest.approx(expected)
-    assert blockqnn_reward(0.01, cost, mu=0.5, rho=0) == 0.0
+    # Below 0 too: nothing is cut.
+    assert blockqnn_reward(0.01, cost, mu=0.5, rho=0) == pytest.approx((1 - 0.5 * np.log(cost.flops)) / 100)
+    assert blockqnn_reward(0.01, cost, mu=0.5, rho=0) < 0
