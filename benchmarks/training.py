@@ -32,10 +32,8 @@ SIX = (
     *("conv3", "conv3 max2", "conv3 max2 conv3", "conv3 max2 conv3 max2", "conv3 max2 conv3 max2 terminal"),
     "max2 max2 max2 conv3",
 )
-BEST = tuple(
-    best.network for found in published().best_networks.networks.values() for best in found if best.network is not None
-)
-"""The best networks of Section 8 that it spells out."""
+BEST = tuple(best.network for found in published().best_networks.networks.values() for best in found)
+"""The best networks of Section 8."""
 SIX_LAYERS = "conv3 conv1 max3 conv3 avg2 conv1"
 HEAVY = ("conv3", "conv3 max2", "conv3 max2 conv3")
 PRECISIONS = ("float32", "bfloat16")

@@ -76,11 +76,10 @@ def density(network: Network) -> float:
 
 
 def blockqnn_reward(accuracy: float, cost: Costs, mu: float, rho: float) -> float:
-    """BlockQNN's reward, accuracy - mu log FLOPs - rho log density, as nasgym has it (Section 4).
+    """BlockQNN's reward as nasgym has it: (100 accuracy - mu log FLOPs - rho log density) / 100 (Section 4).
 
-    nasgym takes the accuracy in percent, natural logarithms, and cuts the reward to 0..100; here it is that by
-    100, so that rewards lie in [0, 1] as everywhere. An empty network has no edges: log density is taken as 0.
+    Logarithms are natural; log density of an empty network, which has no edges, is 0. Nothing is cut: a small accuracy
+    gives a negative reward.
     """
     log_density = math.log(cost.density) if cost.density > 0 else 0.0
-    percent = 100 * accuracy - mu * math.log(cost.flops) - rho * log_density
-    return min(max(percent, 0.0), 100.0) / 100
+    return (100 * accuracy - mu * math.log(cost.flops) - rho * log_density) / 100

@@ -1,6 +1,7 @@
 """Episodes, bins, tables and figures against hand-made logs."""
 
 import json
+import math
 import re
 
 import pandas as pd
@@ -17,29 +18,30 @@ from nasdmrl.errors import DataError, NasdmrlError
 from nasdmrl.notebooks import run_notebook
 from nasdmrl.provenance import changed_settings, provenance, scale_of, visible
 
-# Three episodes of 2, 1 and 3 steps.
-REWARDS = [(1, 0.1), (1, 0.4), (2, 0.2), (3, 0.3), (3, 0.0), (3, 0.6)]
+# Three episodes of 2, 1 and 3 steps, and one that the trial's end cuts off.
+REWARDS = [(1, 0.1, 0), (1, 0.4, 1), (2, 0.2, 1), (3, 0.3, 0), (3, 0.0, 0), (3, 0.6, 1), (4, 0.9, 0)]
 
 
 @pytest.fixture
 def log(tmp_path):
     path = tmp_path / "exp1/random_search/dtd/seed7/steps.csv"
     path.parent.mkdir(parents=True)
-    table = pd.DataFrame(REWARDS, columns=["episode", "reward"])
-    names = ["conv1", "conv1 max2", "conv1", "conv3", "conv3 conv1", "conv3 max2"]
+    table = pd.DataFrame(REWARDS, columns=["episode", "reward", "episode_end"])
+    names = ["conv1", "conv1 max2", "conv1", "conv3", "conv3 conv1", "conv3 max2", "conv5"]
     table = table.assign(
         network=names,
-        looked_up=[0, 0, 1, 0, 0, 0],
-        valid=[1, 1, 1, 1, 0, 1],
+        looked_up=[0, 0, 1, 0, 0, 0, 0],
+        valid=[1, 1, 1, 1, 0, 1, 1],
         training_seconds=2.0,
         parameters=9,
-        step=range(6),
+        step=range(7),
     )
     table.assign(status="ok").to_csv(path, index=False)
     return path
 
 
 def test_episodes_by_hand(log):
+    """The fourth is unfinished and does not count."""
     table = episodes(read_logs([log]))
     assert table["best_reward"].tolist() == [0.4, 0.2, 0.6]
     assert table["length"].tolist() == [2, 1, 3]
@@ -51,17 +53,18 @@ def test_bins_by_hand(log):
     points = binned(episodes(read_logs([log])), "best_reward", 2)
     assert points["episode"].tolist() == [2, 3]
     assert points["mean"].tolist() == pytest.approx([0.3, 0.6])
-    assert points["sd"].tolist() == pytest.approx([0.1, 0.0])  # of the population
+    # pandas' deviation: sqrt((0.1^2 + 0.1^2) / 1), and none of one episode.
+    assert points["sd"].tolist() == pytest.approx([math.sqrt(0.02), math.nan], nan_ok=True)
     assert points["n"].tolist() == [2, 1]
 
 
 def test_summary_by_hand(log):
     (row,) = search_summary(read_logs([log]), {"dtd": 4}).to_dict("records")
-    assert (row["steps"], row["episodes"], row["networks"]) == (6, 3, 5)
-    assert (row["best_reward"], row["best_network"], row["chance"]) == (0.6, "conv3 max2", 0.25)
-    assert row["median_reward"] == pytest.approx(0.25)
-    assert row["valid_share"] == pytest.approx(5 / 6)
-    assert row["training_seconds"] == 10
+    assert (row["steps"], row["episodes"], row["networks"]) == (7, 4, 6)
+    assert (row["best_reward"], row["best_network"], row["chance"]) == (0.9, "conv5", 0.25)
+    assert row["median_reward"] == pytest.approx(0.3)
+    assert row["valid_share"] == pytest.approx(6 / 7)
+    assert row["training_seconds"] == 12
 
 
 def test_logs_elsewhere_are_refused(tmp_path):

@@ -197,11 +197,12 @@ def shift_free(pixels):
 
 def by_hand(steps, bin_episodes, measure):
     """Episode, mean and standard deviation of each bin, from lists of rewards of the episodes."""
-    values = [measure(rows["reward"].tolist()) for _, rows in steps.groupby("episode")]
+    ended = [rows for _, rows in steps.groupby("episode") if rows["episode_end"].iloc[-1]]
+    values = [measure(rows["reward"].tolist()) for rows in ended]
     starts = range(0, len(values), bin_episodes)
     bins = [values[start : start + bin_episodes] for start in starts]
     episode = [min(start + bin_episodes, len(values)) for start in starts]
-    return episode, [np.mean(values) for values in bins], [np.std(values) for values in bins]
+    return episode, [np.mean(values) for values in bins], [np.std(values, ddof=1) for values in bins]
 
 
 @pytest.mark.parametrize(("metric", "measure"), [("best_reward", max), ("length", len), ("accumulated_reward", sum)])
@@ -236,7 +237,7 @@ def test_curves_say_what_they_show():
 
 
 def test_axes_end_where_values_end():
-    """Mean 0.75 + sd 0.433 goes beyond 1, and 0.25 - 0.433 below 0: the band does, the axis does not."""
+    """Mean 0.75 + sd 0.5 goes beyond 1, and 0.25 - 0.5 below 0: the band does, the axis does not."""
     rewards = {"dqn": [1, 1, 1, 0], "meta_a2c": [0, 0, 0, 1]}
     rows = [
         {"method": method, "dataset": "dtd", "seed": 1, "episode": i, "best_reward": r, "accumulated_reward": r}
@@ -247,9 +248,8 @@ def test_axes_end_where_values_end():
     axes = curve_panel(table, "dtd", "best_reward", 4).axes[0]
     assert axes.get_ylim() == (0, 1)
     points = curve_points(table, "best_reward", 4)
-    half = math.sqrt(3) / 4
-    assert points["low"].min() == pytest.approx(0.25 - half)
-    assert points["high"].max() == pytest.approx(0.75 + half)
+    assert points["low"].min() == pytest.approx(0.25 - 0.5)
+    assert points["high"].max() == pytest.approx(0.75 + 0.5)
     assert curve_panel(table, "dtd", "accumulated_reward", 4).axes[0].get_ylim()[1] > 1
 
 

@@ -5,8 +5,10 @@ import re
 import pytest
 
 from nasdmrl.analysis.published import published, seconds
+from nasdmrl.costs import costs
 from nasdmrl.datasets import DATASETS, with_role
-from nasdmrl.nsc import is_valid, parse, to_text
+from nasdmrl.nsc import is_valid, parse, shapes, to_text
+from nasdmrl.sections import Recipe
 
 TIME = r"\d+[dh][ \d]*[hm]"
 
@@ -37,9 +39,8 @@ def test_other_times_are_refused(text):
 
 
 def test_every_network_reads_and_is_valid():
-    networks = [best.network for bests in published().best_networks.networks.values() for best in bests]
-    texts = [text for text in networks if text is not None]
-    assert len(texts) == 7  # one per training dataset, two per evaluation dataset
+    texts = [best.network for bests in published().best_networks.networks.values() for best in bests]
+    assert len(texts) == 9  # one per training dataset, two per evaluation dataset, one per sigma
     for text in texts:
         assert to_text(parse(text)) == text
         assert is_valid(parse(text), (84, 84, 3))
@@ -48,12 +49,48 @@ def test_every_network_reads_and_is_valid():
 
 def test_networks_are_those_of_the_page(root):
     """`omniglot conv5 max3 ...; ...; aircraft ... and ...`: each list is introduced by its dataset."""
+    chains, multi_branch = bullet(root, "The best networks:").removeprefix("The best networks:").split(" Fig. 21: ")
     listed = {}
-    for part in bullet(root, "The best networks:").removeprefix("The best networks:").rstrip(". ").split(";"):
+    for part in re.sub(r" \(.*", "", chains).split(";"):
         dataset, networks = part.strip().split(" ", 1)
         listed[dataset] = networks.split(" and ")
     found = {name: [best.network for best in bests] for name, bests in published().best_networks.networks.items()}
     assert listed == {name: networks for name, networks in found.items() if name in DATASETS}
+    (branches,), (chain,) = found["sigma0.0"], found["sigma0.1"]
+    assert multi_branch.startswith(f"sigma 0.1: {chain}; sigma 0.0: ")
+    told = "conv5 conv5 avg3 conv5, then two branches max2 max2 max2 and max2 conv5 avg3, concatenated"
+    assert told in multi_branch
+    stem, first, second = re.match(r"(.*), then two branches (.*) and (.*), conc", told).groups()
+    assert branches == " ".join([stem, first, second.replace("max2", "max2@4")])
+
+
+# Of each network, by hand: classes (Table 3); sizes of the map after each layer; channels of the last map; kernel and
+# input channels of each convolution. All have 32 filters. A convolution keeps size - kernel + 1 pixels, a pooling
+# size // kernel. Figure 21's two branches end with 32 channels each: their concatenation has 64.
+BY_HAND = {
+    ("omniglot", 1): (1623, [80, 26, 26, 22, 22, 18, 18, 9, 3], 32, [(5, 3), *[(1, 32), (5, 32)] * 2, (1, 32)]),
+    ("vgg_flower", 1): (102, [82, 80, 40, 20, 10, 5], 32, [(3, 3), (3, 32)]),
+    ("dtd", 1): (47, [82, 82, 80, 40, 20, 10, 5], 32, [(3, 3), (1, 32), (3, 32)]),
+    ("aircraft", 1): (100, [82, 78, 39, 19], 32, [(3, 3), (5, 32)]),
+    ("aircraft", 2): (100, [84, 82, 80, 40, 13], 32, [(1, 3), (3, 32), (3, 32)]),
+    ("cu_birds", 1): (200, [84, 82, 80, 40, 38, 19, 9, 4, 2], 32, [(1, 3), (3, 32), (3, 32), (3, 32)]),
+    ("cu_birds", 2): (200, [82, 82, 80, 76, 38, 19, 9, 4, 2], 32, [(3, 3), (1, 32), (3, 32), (5, 32)]),
+    ("sigma0.0", 1): (1623, [80, 76, 25, 21, 10, 5, 2, 10, 6, 2], 64, [(5, 3), (5, 32), (5, 32), (5, 32)]),
+    ("sigma0.1", 1): (1623, [42, 38, 36, 18, 16, 8, 4, 4], 32, [(5, 3), (3, 32), (3, 32), (1, 32)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("subject", "rank"), BY_HAND)
+def test_parameters_of_the_best_networks_by_hand(subject, rank):
+    """A convolution has k k c_in 32 weights, 32 biases, 32 scales and 32 shifts; the dense layers follow."""
+    classes, sizes, channels, convolutions = BY_HAND[subject, rank]
+    network = parse(published().best_networks.networks[subject][rank - 1].network)
+    found = shapes(network, (84, 84, 3), lambda _: 32)
+    assert [shape[:2] for shape in found[1:-1]] == [(size, size) for size in sizes]
+    assert found[-1] == (sizes[-1], sizes[-1], channels)
+    weights = sum(k * k * c_in * 32 + 3 * 32 for k, c_in in convolutions)
+    dense = (sizes[-1] ** 2 * channels + 1) * 1024 + (1024 + 1) * classes
+    assert costs(network, (84, 84, 3), classes, Recipe()).parameters == weights + dense
 
 
 def test_early_stop_accuracies_are_those_of_the_page(root):

@@ -105,7 +105,8 @@ def check_long_trainings(folder):
         logs = [folder / f"results/exp2/long/{dataset}/best1/repeat{repeat}/epochs.csv" for repeat in (0, 1)]
         first, other = (100 * pd.read_csv(log)["accuracy"].iloc[-1] for log in logs)
         assert row["mean_percent"] == pytest.approx((first + other) / 2, abs=1e-3)
-        assert row["two_sd"] == pytest.approx(2 * abs(first - other) / 2**0.5, abs=1e-3)  # the sample's sd of two
+        assert row["two_sd"] == pytest.approx(abs(first - other), abs=1e-3)  # the population's sd of two is half of it
+        assert row["two_sample_sd"] == pytest.approx(2**0.5 * abs(first - other), abs=1e-3)
         assert (row["layers"], row["n"], row["epochs"]) == (best["network"], 2, 1)
 
 

@@ -14,6 +14,7 @@ NAMES = ("method", "dataset", "seed", "network", "device", "status")
 SHARES = ("valid_share", "best_reward", "median_reward", "chance")
 """Columns of numbers in [0, 1] that are shown in percent."""
 LABELS = {"n": "Trainings", "two_sd": "± 2 sd (%)", "valid_share": "Valid steps", "chance": "Chance level"}
+LABELS |= {"two_sample_sd": "± 2 sample sd (%)"}
 LABELS |= {"as_trained": "Time as trained", "spent": "Time spent here", "paper": "Time"}
 
 
@@ -50,7 +51,7 @@ def shown(name: str, value: Any) -> str:
         return str(value)
     if name.endswith("_seconds"):
         return duration(value)
-    if name.endswith(("_percent", "two_sd")):
+    if name.endswith(("_percent", "two_sd", "two_sample_sd")):
         return f"{value:.2f}"  # as many digits as the paper gives
     return f"{100 * value:.1f} %" if name in SHARES else number(value)
 

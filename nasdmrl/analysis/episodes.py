@@ -75,10 +75,18 @@ def _read_rows(path: Path) -> pd.DataFrame:
 
 
 def episodes(steps: pd.DataFrame) -> pd.DataFrame:
-    """One row an episode of each run: its number (1, 2, ...), best reward, length and accumulated reward."""
-    by_episode = steps.groupby([*RUN, "episode"], sort=False)["reward"]
+    """One row an episode of each run: its number (1, 2, ...), best reward, length and accumulated reward.
+
+    The last episode of a trial that the trial's end cuts off is left out, as in the authors' notebooks.
+    """
+    by_episode = _finished(steps).groupby([*RUN, "episode"], sort=False)["reward"]
     measures = by_episode.agg(best_reward="max", length="size", accumulated_reward="sum")
     return measures.reset_index()
+
+
+def _finished(steps: pd.DataFrame) -> pd.DataFrame:
+    """The steps of episodes whose last step is there."""
+    return steps[steps.groupby([*RUN, "episode"], sort=False)["episode_end"].transform("max") == 1]
 
 
 def multi_branch_counts(steps: pd.DataFrame) -> pd.DataFrame:
@@ -101,17 +109,12 @@ def adds_layer(steps: pd.DataFrame) -> pd.Series:
 def binned(table: pd.DataFrame, metric: str, bin_episodes: int) -> pd.DataFrame:
     """Mean and standard deviation of a metric over every `bin_episodes` episodes, all seeds together.
 
-    Returns one row a method, dataset and bin: `episode` (the bin's last, or the run's), mean, sd (of the
-    population, ddof 0) and n episodes. The last bin may be short.
+    Returns one row a method, dataset and bin: `episode` (the bin's last, or the run's), mean, sd (the sample's,
+    divisor n - 1, as in the authors' notebooks; NaN for one episode) and n episodes. The last bin may be short.
     """
     bins = (table["episode"] - 1) // bin_episodes
     grouped = table.assign(bin=bins).groupby(["method", "dataset", "bin"], sort=False)
-    points = grouped.agg(
-        episode=("episode", "max"),
-        mean=(metric, "mean"),
-        sd=(metric, lambda values: values.std(ddof=0)),
-        n=(metric, "size"),
-    )
+    points = grouped.agg(episode=("episode", "max"), mean=(metric, "mean"), sd=(metric, "std"), n=(metric, "size"))
     return points.reset_index()
 
 

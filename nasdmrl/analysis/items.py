@@ -110,7 +110,7 @@ def of_experiment(items: list[Item], experiment: str) -> list[Item]:
 def _drawn(title: str, subject: str, rank: int = 1) -> str:
     """Caption of a drawn network, with the paper's network of this rank on the dataset, or of the sigma."""
     known = published().best_networks.networks.get(subject, [])
-    paper = [f"{one.accuracy} %" + (f", {one.network}" if one.network else "") for one in known[rank - 1 : rank]]
+    paper = [f"{one.accuracy} %, {one.network}" for one in known[rank - 1 : rank]]
     beside = f" (paper: {paper[0]})" if paper else ""
     word = {1: "Best", 2: "Second-best"}[rank]
     return f"{word} network of deep meta-RL on {title}, with its early-stop accuracy{beside}"

@@ -23,10 +23,10 @@ class _Published(BaseModel):
 
 
 class BestNetwork(_Published):
-    """A best network: its early-stop accuracy, percent, and its text where docs/paper.md gives it."""
+    """A best network: its early-stop accuracy, percent, and its text."""
 
     accuracy: float
-    network: str | None = None
+    network: str
 
 
 class BestNetworks(_Published):

@@ -81,9 +81,9 @@ LONG_NETWORKS = {"best1": "best at early stop", "best2": "second-best at early s
 def table6(results: Path, repeats: int) -> pd.DataFrame:
     """Test accuracy (percent) after the last epoch of the long trainings: mean and two standard deviations.
 
-    The paper's formula is mean +- 2 sd over five trainings; it does not say which standard deviation. Here it is the
-    sample's (divisor n - 1), which one training has not. Beside it are the early-stop accuracy of the same network
-    and the paper's values. Reads `exp2/long/` and `exp2/best/` below `results`.
+    `two_sd` is twice the deviation of the population (divisor n), as the authors' notebook has it, `two_sample_sd`
+    twice the sample's (divisor n - 1). One training has neither. Beside them are the early-stop accuracy of the same
+    network and the paper's values. Reads `exp2/long/` and `exp2/best/` below `results`.
     """
     rows = [_long_row(results, dataset, name, repeats) for dataset in with_role("evaluation") for name in LONG_NETWORKS]
     return pd.DataFrame(rows)
@@ -105,7 +105,8 @@ def _long_row(results: Path, dataset: str, name: str, repeats: int) -> dict:
         "epochs": int(logs[0]["epoch"]),
         "n": repeats,
         "mean_percent": final.mean(),
-        "two_sd": 2 * final.std(ddof=1),
+        "two_sd": 2 * final.std(ddof=0) if repeats > 1 else float("nan"),
+        "two_sample_sd": 2 * final.std(ddof=1),
         "early_stop_percent": 100 * known["accuracy"] if known else float("nan"),
         "paper_mean_percent": scores.mean,
         "paper_two_sd": scores.two_sd,

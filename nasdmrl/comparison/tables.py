@@ -80,7 +80,7 @@ def change(name: str, first: Any, second: Any) -> str:
     difference = float(second) - float(first)
     if name.endswith("_seconds"):
         return f"{_sign(difference)}{duration(abs(difference))}"
-    if name.endswith(("_percent", "two_sd")):
+    if name.endswith(("_percent", "two_sd", "two_sample_sd")):
         return f"{difference:+.2f}"
     return f"{100 * difference:+.1f} points" if name in SHARES else f"{_sign(difference)}{number(abs(difference))}"
 

@@ -137,7 +137,7 @@ def _best_network(path: Path, dataset: str, rank: int, shape: Shape) -> str:
         return json.loads(path.read_text(encoding="utf-8"))["network"]
     except (OSError, ValueError, KeyError):
         known = published().best_networks.networks
-        network = parse(known.get(dataset, known[with_role("evaluation")[0]])[rank - 1].network or "")
+        network = parse(known.get(dataset, known[with_role("evaluation")[0]])[rank - 1].network)
     return to_text(next(cut for cut in _shorter(network) if is_valid(cut, shape)))
 
 
