@@ -14,7 +14,7 @@ from nasdmrl.config import Config
 from nasdmrl.costs import costs
 from nasdmrl.data.images import ImageData
 from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluation, Evaluator
+from nasdmrl.evaluation import Evaluator, by_shapes
 from nasdmrl.files import atomic_path
 from nasdmrl.nsc import LayerType, Network, Shape, canonical, is_valid, to_text
 from nasdmrl.progress import Progress
@@ -43,16 +43,9 @@ def random_search_networks(
     network is invalid, which its shapes tell (Section 4).
     """
 
-    def evaluate(network: Network) -> Evaluation:
-        form = canonical(network)
-        known.setdefault(form, is_valid(form, input_shape))
-        return Evaluation(form, 0.0, 0.0, "ok" if known[form] else "invalid")
-
-    known: dict[Network, bool] = {}
-    env = NASEnv(evaluate, space, settings.environment.max_layers, settings.max_actions(space))
-    for _ in interact(RandomSearch(len(env.actions), seed), env, steps):
-        pass
-    return [network for network, valid in known.items() if valid]
+    env = NASEnv(by_shapes(input_shape), space, settings.environment.max_layers, settings.max_actions(space))
+    rows = interact(RandomSearch(len(env.actions), seed), env, steps)
+    return list(dict.fromkeys(canonical(env.network) for row in rows if row["valid"]))
 
 
 def known_beforehand(settings: Config, input_shape: Shape, steps: int) -> Iterator[Network]:
