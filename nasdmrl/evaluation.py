@@ -1,7 +1,7 @@
 """The Evaluator: canonicalise, look up, else train and store (Section 4)."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from nasdmrl.costs import Costs, blockqnn_reward, costs
 from nasdmrl.data.images import ImageData
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.nsc import Network, canonical, is_valid, to_text
+from nasdmrl.nsc import Network, Shape, canonical, is_valid, to_text
 from nasdmrl.sections import Environment, Recipe
 from nasdmrl.software import commit, processor, versions
 from nasdmrl.store import EvaluationStore, Record, evaluation_key
@@ -35,6 +35,20 @@ class Evaluation:
 
 Evaluate = Callable[[Network], Evaluation]
 """Anything that evaluates a network: an `Evaluator`, or a table for tests and studies."""
+
+
+def by_shapes(input_shape: Shape, also_invalid: Container[str] = ()) -> Evaluate:
+    """Evaluates without training: a network is `ok` or `invalid`, which its shapes tell, and has reward 0.
+
+    also_invalid: canonical texts of networks that are `invalid` although their shapes are not.
+    """
+
+    def evaluate(network: Network) -> Evaluation:
+        form = canonical(network)
+        valid = is_valid(form, input_shape) and to_text(form) not in also_invalid
+        return Evaluation(form, 0.0, 0.0, "ok" if valid else "invalid")
+
+    return evaluate
 
 
 class Evaluator:

@@ -14,9 +14,9 @@ from nasdmrl.costs import costs
 from nasdmrl.data.images import ImageData
 from nasdmrl.enumeration import networks_of
 from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluation, Evaluator
+from nasdmrl.evaluation import Evaluator, by_shapes
 from nasdmrl.files import atomic_path
-from nasdmrl.nsc import Network, Shape, canonical, is_valid, to_text
+from nasdmrl.nsc import Network, Shape, canonical, to_text
 from nasdmrl.progress import Progress
 from nasdmrl.search import interact
 from nasdmrl.sections import Recipe, Space
@@ -33,16 +33,9 @@ def random_search_networks(
     network is invalid, which its shapes tell (Section 4).
     """
 
-    def evaluate(network: Network) -> Evaluation:
-        form = canonical(network)
-        known.setdefault(form, is_valid(form, input_shape))
-        return Evaluation(form, 0.0, 0.0, "ok" if known[form] else "invalid")
-
-    known: dict[Network, bool] = {}
-    env = NASEnv(evaluate, space, settings.max_layers(space), settings.max_actions(space))
-    for _ in interact(RandomSearch(len(env.actions), seed), env, steps):
-        pass
-    return [network for network, valid in known.items() if valid]
+    env = NASEnv(by_shapes(input_shape), space, settings.max_layers(space), settings.max_actions(space))
+    rows = interact(RandomSearch(len(env.actions), seed), env, steps)
+    return list(dict.fromkeys(canonical(env.network) for row in rows if row["valid"]))
 
 
 def known_beforehand(settings: Config, input_shape: Shape, steps: int) -> Iterator[Network]:

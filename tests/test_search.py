@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -52,9 +53,13 @@ def without_times(log):
     return [[row[column] for column in COLUMNS] for row in rows(log)]
 
 
-def test_random_search_is_uniform_and_seeded():
-    draws = [RandomSearch(8, 1024).act(np.zeros(1)) for _ in range(3)]
-    assert len(set(draws)) == 1
+def test_random_search_is_uniform_and_in_the_authors_sequence():
+    """The calls of the authors' script, and what they gave when this was written: Python must not change it."""
+    agent = RandomSearch(8, 1024)
+    random.seed("1024")
+    drawn = [random.randint(0, 7) for _ in range(1000)]
+    assert [agent.act(np.zeros(1)) for _ in range(1000)] == drawn
+    assert drawn[:12] == [7, 1, 3, 3, 0, 7, 0, 1, 0, 7, 1, 6]
     agent = RandomSearch(8, 0)
     counts = np.bincount([agent.act(np.zeros(1)) for _ in range(8000)], minlength=8)
     assert counts.min() > 1000 - 5 * 30  # five standard deviations of a binomial
