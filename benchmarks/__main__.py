@@ -9,7 +9,7 @@ import sys
 
 from benchmarks.table import run
 
-SECTIONS = ("training", "steps", "store", "memory", "data", "commands")
+SECTIONS = ("training", "steps", "miniature", "store", "memory", "data", "commands")
 
 
 def main(names: list[str]) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from nasdmrl.analysis.tables import write_table
-from nasdmrl.software import commit, versions
+from nasdmrl.software import commit, processor, versions
 
 FOLDER = Path("results/benchmarks")
 
@@ -68,12 +68,3 @@ def machine() -> dict[str, str]:
         "commit": commit(),
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
     }
-
-
-def processor() -> str:
-    """Name of the processor, where Linux tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
