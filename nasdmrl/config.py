@@ -8,7 +8,7 @@ import difflib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError, model_validator
@@ -107,7 +107,8 @@ class Config(Section):
     def subset(self, *keys: str) -> str:
         """These keys (`seeds`, or `exp2.epochs`) as JSON: what a job's `params` hold and `load` reads back.
 
-        `data.own` is never among them: it reaches a job as a path, so that a further dataset makes no job run again.
+        `data.own` is never among them, nor are its datasets' limits: it reaches a job as a path, so that a further
+        dataset makes no job run again.
         """
         chosen: dict[str, Any] = {}
         for section, _, name in (key.partition(".") for key in keys):
@@ -115,7 +116,12 @@ class Config(Section):
                 chosen.setdefault(section, set()).add(name)
             elif not name:
                 chosen[section] = True
-        return json.dumps(self.model_dump(mode="json", include=chosen, exclude={"data": {"own"}}), sort_keys=True)
+        exclude = {"data": {"own": True, "limits": set(self.data.own)}}
+        return json.dumps(self.model_dump(mode="json", include=chosen, exclude=exclude), sort_keys=True)
+
+    def of_data(self, dataset: str) -> str:
+        """What the decoding of one dataset depends on, as `subset` writes it: other datasets' limits are not in it."""
+        return self.model_copy(update={"data": self.data.of(dataset)}).subset("data")
 
 
 def load(source: str | Path) -> Config:
@@ -173,7 +179,8 @@ def _explain(item: Any) -> str:
 
 
 def _section(path: tuple[Any, ...]) -> type[Section]:
-    section: type[Section] = Config
+    section: Any = Config
     for name in path:
-        section = section.model_fields[name].annotation  # type: ignore[assignment]
+        # Below a mapping of names to sections (`data.limits`) comes a name, whatever it is.
+        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[name].annotation
     return section

@@ -1,6 +1,8 @@
 """The paper's six datasets (Section 6, Tables 3 and 8) and the official archives that they come from."""
 
+import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,6 +96,13 @@ def check_own_name(name: str) -> None:
             f"`{name}`: expected lower-case letters, digits and `_` that begin with a letter, "
             "and not with `sigma` or `agent_`"
         )
+
+
+def check_known(name: str, known: Sequence[str]) -> None:
+    """Raise `ValueError`, which has the closest of the known datasets, for a name that is none of them."""
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+        raise ValueError(f"`{name}`: no such dataset; did you mean `{close}`? Known here: {', '.join(known)}")
 
 
 def with_role(role: Role) -> list[str]:

@@ -71,7 +71,7 @@ def count_images(dataset: str, settings: Config) -> int:
 
     Raises `DataError` for a folder of `data.own` that holds no dataset.
     """
-    data = settings.data
+    data = settings.data.of(dataset)
     classes, images = classes_and_images(dataset, settings)
     per_class = images / classes
     return round(min(classes, data.classes or classes) * min(per_class, data.images_per_class or per_class))
@@ -121,8 +121,9 @@ def _checkpoint_bytes(settings: Config, jobs: int | None) -> int:
 
 def vgg19_cut_parameters(settings: Config, dataset: str) -> int:
     """Trainable parameters of the VGG19 cut on a dataset (Section 7), by formula."""
-    size, classes = settings.data.image_size, DATASETS[dataset].classes
-    return vgg19_cut_costs((size, size, 3), min(classes, settings.data.classes or classes), settings.long_recipe(0))[0]
+    data, classes = settings.data.of(dataset), DATASETS[dataset].classes
+    shape = (data.image_size, data.image_size, 3)
+    return vgg19_cut_costs(shape, min(classes, data.classes or classes), settings.long_recipe(0))[0]
 
 
 def _search_bytes(settings: Config, hardness: int) -> int:

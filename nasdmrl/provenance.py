@@ -15,9 +15,9 @@ SOURCES = {
     "archives": "archives in a folder",
     "download": "official archives",
 }
-OF_THIS_MACHINE = ("resources.", "data.source", "data.archives")
+OF_THIS_MACHINE = ("resources.", "data.source", "data.archives", "data.own.")
 """Beginnings of settings that are no choice of the paper's; where the images are from is told by itself."""
-TOLD_OR_HARMLESS = ("scale", "seeds", "fidelity", "deviations.", "data.own", "plots.dpi", "plots.statistic", "prewarm.")
+TOLD_OR_HARMLESS = ("scale", "seeds", "fidelity", "deviations.", "plots.dpi", "plots.statistic", "prewarm.")
 """Beginnings of settings that a stamp tells anyway, or that change no result."""
 MOST_KEYS = 3
 """Changed settings that the visible line of a stamp names."""
@@ -66,10 +66,13 @@ def scale_of(stamp: dict[str, str]) -> str:
 
 
 def changed_settings(config: Config) -> list[tuple[str, str, str]]:
-    """Settings that differ from the paper's: key, value here, the paper's value; but for those of this machine."""
+    """Settings that differ from the paper's: key, value here, the paper's value; but for those of this machine.
+
+    A key that the paper's lack, such as the limit of a dataset, has the paper's value `null`.
+    """
     here, paper = (dict(flat(settings.model_dump(mode="json"))) for settings in (config, Config()))
-    keys = [key for key in paper if here[key] != paper[key] and not key.startswith(OF_THIS_MACHINE)]
-    return [(key, here[key], paper[key]) for key in keys]
+    rows = [(key, value, paper.get(key, "null")) for key, value in here.items() if not key.startswith(OF_THIS_MACHINE)]
+    return [row for row in rows if row[1] != row[2]]
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

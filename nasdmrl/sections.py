@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationInfo, field_validator
 
-from nasdmrl.datasets import check_own_name
+from nasdmrl.datasets import DATASETS, check_known, check_own_name
 
 Fidelity = Literal["paper", "released"]
 Space = Literal["chain", "multi_branch"]
@@ -29,6 +29,13 @@ def field(default: Any, text: str, **limits: Any) -> Any:
     return Field(default, description=text, **limits)
 
 
+class Limits(Section):
+    """How much of one dataset is used; what is null follows `data`'s key of the same name."""
+
+    classes: int | None = field(None, "Use at most this many classes of this dataset.", ge=2)
+    images_per_class: int | None = field(None, "Use at most this many images of a class of it.", ge=3)
+
+
 class Data(Section):
     """Where the images come from and how they are decoded (Section 6)."""
 
@@ -45,7 +52,7 @@ class Data(Section):
     )
     classes: int | None = field(None, "Use at most this many classes of each dataset; all if null.", ge=2)
     images_per_class: int | None = field(None, "Use at most this many images of a class; all if null.", ge=3)
-    limit_seed: Seed = field(32, "Seed of the choice that `classes` and `images_per_class` make.")
+    limit_seed: Seed = field(32, "Seed of the choice that the limits make.")
     require_official_counts: bool = field(
         True, "Fail where classes and images differ from Table 3; false allows subsets of the archives."
     )
@@ -54,6 +61,11 @@ class Data(Section):
         "Datasets of yours by name, each a folder of class folders (`FOLDER/CLASS/*.jpg` or `.png`); they join Exp. 2a "
         "and Appendix A (docs/extending.md).",
     )
+    limits: dict[str, Limits] = field(
+        {},
+        "Limits of single datasets, in place of `classes` and `images_per_class`, such as "
+        "`{omniglot: {classes: 60, images_per_class: 20}}`.",
+    )
 
     @field_validator("own")
     @classmethod
@@ -61,6 +73,18 @@ class Data(Section):
         for name in own:
             check_own_name(name)
         return own
+
+    @field_validator("limits")
+    @classmethod
+    def _limits_are_of_datasets(cls, limits: dict[str, Limits], info: ValidationInfo) -> dict[str, Limits]:
+        for name in limits:
+            check_known(name, [*DATASETS, *info.data.get("own", {})])
+        return limits
+
+    def of(self, dataset: str) -> "Data":
+        """These keys as they hold for one dataset: its own limits in place of the general ones, and none of others."""
+        own = self.limits.get(dataset, Limits()).model_dump(exclude_none=True)
+        return self.model_copy(update={**own, "limits": {}})
 
 
 class Recipe(Section):

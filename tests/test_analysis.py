@@ -148,6 +148,9 @@ def test_changed_settings():
     assert changed_settings(Config(seeds=(1, 2))) == [("seeds", "[1, 2]", "[1024]")]
     changes = {"data": {"source": "archives", "archives": "a"}, "resources": {"search_threads": 8}}
     assert changed_settings(Config.model_validate(changes)) == []
+    limited = Config.model_validate({"data": {"limits": {"dtd": {"classes": 9}}, "own": {"pets": "photos"}}})
+    assert changed_settings(limited) == [("data.limits.dtd.classes", "9", "null")]
+    assert provenance(limited)["changed"] == "data.limits.dtd.classes"
 
 
 def test_a_stamp_of_the_papers_scale_names_what_is_not_the_papers():

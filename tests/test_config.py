@@ -132,6 +132,16 @@ def test_unknown_key_is_refused_with_the_closest(tmp_path):
         ({"data": {"own": {"agent_dtd": "."}}}, r"data\.own: .*`agent_dtd`: .* not with `sigma` or `agent_`"),
         ({"data": {"own": {"sigma_plants": "."}}}, r"data\.own: .*`sigma_plants`: .* not with `sigma` or `agent_`"),
         ({"data": {"own": {"dtd": "."}}}, r"data\.own: .*`dtd` is a dataset of the paper"),
+        (
+            {"data": {"limits": {"omnglot": {}}}},
+            r"data\.limits: .*`omnglot`: no such dataset; did you mean `omniglot`",
+        ),
+        ({"data": {"limits": {"pets": {}}}}, r"data\.limits: .*`pets`: no such dataset; .* Known here: omniglot, "),
+        (
+            {"data": {"limits": {"dtd": {"clases": 3}}}},
+            r"data\.limits\.dtd\.clases: unknown key; did you mean `classes`",
+        ),
+        ({"data": {"limits": {"dtd": {"classes": 1}}}}, r"data\.limits\.dtd\.classes: .*greater than or equal to 2"),
         ({"exp3": {"sigmas": [-0.1]}}, r"exp3\.sigmas\.0: .*greater than or equal to 0 \(found -0\.1\)"),
         ({"sale": "quick"}, r"sale: unknown key; did you mean `scale`"),
     ],
@@ -194,3 +204,30 @@ def test_subset_takes_single_keys():
     kept = json.loads(config.subset("exp2.epochs", "exp2.dense_units", "scale"))
     assert kept == {"exp2": {"epochs": 3, "dense_units": 4096}, "scale": "mine"}
     assert json.loads(config.subset("exp2.epochs", "exp2")) == json.loads(config.subset("exp2"))
+
+
+def test_limits_of_a_dataset_are_over_the_general_ones():
+    limits = {
+        "omniglot": {"classes": 60, "images_per_class": 20},
+        "dtd": {"images_per_class": 120},
+        "pets": {"classes": 2},
+    }
+    general = {"classes": 16, "images_per_class": 60, "source": "standin"}
+    config = from_dict({"data": {**general, "limits": limits, "own": {"pets": "photos"}}}, "here")
+    found = {
+        name: (config.data.of(name).classes, config.data.of(name).images_per_class)
+        for name in ("omniglot", "dtd", "aircraft", "pets")
+    }
+    assert found == {"omniglot": (60, 20), "dtd": (16, 120), "aircraft": (16, 60), "pets": (2, 60)}
+    assert load(config.of_data("pets")).data == config.data.of("pets").model_copy(update={"own": {}})
+
+
+def test_limits_reach_the_dataset_alone_and_ones_own_no_job_of_the_papers():
+    def decoded(limits, dataset):
+        return from_dict({"data": {"limits": limits, "own": {"pets": "photos"}}}, "here").of_data(dataset)
+
+    before, after = {"dtd": {"classes": 3}}, {"dtd": {"classes": 4}, "pets": {"classes": 2}}
+    assert decoded(before, "omniglot") == decoded(after, "omniglot") == Config().of_data("omniglot")
+    assert decoded(before, "dtd") != decoded(after, "dtd")
+    config = from_dict({"data": {"limits": after, "own": {"pets": "photos"}}}, "here")
+    assert json.loads(config.subset("data"))["data"]["limits"] == {"dtd": {"classes": 4, "images_per_class": None}}

@@ -306,6 +306,18 @@ def test_limits_are_stratified_and_seeded():
     assert [positions.tolist() for positions in everything.values()] == [[0, 1], [0, 1, 2]]
 
 
+def test_limits_of_a_dataset_draw_as_general_ones_do(standins, tmp_path):
+    convert("dtd", standins, tmp_path / "records", False)
+    general = decode(tmp_path / "records", tmp_path / "a", Data(image_size=16, classes=5, images_per_class=7))
+    limits = {"dtd": {"classes": 5, "images_per_class": 7}, "omniglot": {"classes": 2}}
+    own = decode(tmp_path / "records", tmp_path / "b", Data(image_size=16, classes=9, limits=limits))
+    assert own == general
+    assert (len(own["class_names"]), own["images"]) == (5, 35)
+    # More images than a class has: all of it.
+    limits = {"dtd": {"classes": 3, "images_per_class": IMAGES_PER_CLASS + 20}}
+    assert decode(tmp_path / "records", tmp_path / "c", Data(limits=limits))["images"] == 3 * IMAGES_PER_CLASS
+
+
 def test_official_counts_are_required_at_the_papers_scale(standins, tmp_path):
     check_official_counts("dtd", [120] * 47)
     with pytest.raises(DataError, match="dtd: Table 3 has 47 classes and 5640 images, the archives hold 16 and 640"):

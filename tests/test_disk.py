@@ -24,6 +24,15 @@ def test_disk_within_limits_of_the_configuration():
     assert needs["images"] == 5 * (4 * 5) * 10 * 10 * 3
 
 
+def test_limits_of_a_dataset_count():
+    limits = {"omniglot": {"classes": 3}, "dtd": {"images_per_class": 7}, "aircraft": {"classes": 2}}
+    settings = from_dict({"data": {"source": "standin", "classes": 4, "images_per_class": 5, "limits": limits}}, "test")
+    assert [count_images(name, settings) for name in ("omniglot", "dtd", "cu_birds")] == [3 * 5, 4 * 7, 4 * 5]
+    all_classes = from_dict({"data": {"source": "standin"}}, "test")
+    # Of the last layer, 4096 weights and a bias a class (Section 7); aircraft has officially 100 classes.
+    assert vgg19_cut_parameters(all_classes, "aircraft") - vgg19_cut_parameters(settings, "aircraft") == 98 * 4097
+
+
 def test_images_of_the_stand_ins_are_as_many_as_are_drawn():
     """16 classes of 40 images, of omniglot's characters 20 as in the paper's dataset."""
     settings = from_dict({"data": {"source": "standin"}}, "test")

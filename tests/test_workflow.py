@@ -216,6 +216,16 @@ def test_damaged_archive_stops_with_its_message(root, tmp_path, standins):
     assert not (tmp_path / "results/data/dtd/records").exists()
 
 
+def test_limits_of_a_dataset_decode_it_alone(root, tmp_path):
+    def calls(*config):
+        result = snakemake(root, tmp_path, "-n", "all", "--printshellcmds", config=[*config])
+        return set(re.findall(r"nasdmrl (?:convert|decode) .*", result.stdout + result.stderr))
+
+    changed = calls() ^ calls("data={limits: {dtd: {classes: 3}}}")
+    assert len(changed) == 2
+    assert all("decode results/data/dtd/records" in call for call in changed)
+
+
 # Section 7 of the paper: experiment, dataset, method or sigma, t_max.
 PAPER_SEARCHES = {
     ("exp1", "omniglot", "meta_a2c", 8000),

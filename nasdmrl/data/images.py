@@ -86,12 +86,13 @@ def load(folder: Path | str) -> ImageData:
 
 
 def decode(records: Path | str, output: Path | str, options: Data, threads: int = 1) -> dict:
-    """Decode the records in one folder into arrays in another, with the limits of `options`.
+    """Decode the records in one folder into arrays in another, within the limits that `options` has for the dataset.
 
     Returns the card written beside them: dataset, source, class names, images, size and fingerprint. Raises
     `DataError` for damaged records; `output` is then left as it was.
     """
     spec = read_spec(records)
+    options = options.of(spec["name"])
     chosen = choose(_counts(spec), options)
     total = sum(len(positions) for positions in chosen.values())
     with atomic_path(output) as folder:

@@ -64,7 +64,7 @@ class Datasets:
 
 def expected_images(dataset: str, settings: Config) -> ImageData:
     """Black images, which take no memory, as many as the dataset will have (Tables 3 and 8, or the stand-ins)."""
-    data, classes = settings.data, classes_and_images(dataset, settings)[0]
+    data, classes = settings.data.of(dataset), classes_and_images(dataset, settings)[0]
     count = count_images(dataset, settings)
     pixels = np.broadcast_to(np.uint8(0), (count, data.image_size, data.image_size, 3))
     return ImageData(dataset, pixels, np.zeros(count, np.int32), min(classes, data.classes or classes), UNKNOWN)

@@ -98,6 +98,9 @@ CONFIGURATION = {
     ),
     "FILE: data.own: Value error, `NAME`: expected lower-case letters, digits and `_` that begin with a letter, and "
     "not with `sigma` or `agent_` (found VALUE)": own_name("My-Flowers"),
+    "FILE: data.limits: Value error, `NAME`: no such dataset; did you mean `NAME`? Known here: NAMES (found VALUE)": (
+        _with("data: {limits: {omniglott: {classes: 60}}}")
+    ),
 }
 
 

@@ -63,7 +63,7 @@ rule decode:
         "../../envs/tensorflow.yaml"
     threads: SETTINGS.resources.data_threads
     params:
-        config=SETTINGS.subset("data"),
+        config=lambda wildcards: SETTINGS.of_data(wildcards.dataset),
     message:
         "Decode the images of {wildcards.dataset}"
     shell:
