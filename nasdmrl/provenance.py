@@ -37,6 +37,7 @@ def provenance(config: Config, datasets: Iterable[str] = ()) -> dict[str, str]:
         "data": SOURCES[config.data.source],
         **({"own_data": ", ".join(own)} if own else {}),
         "fidelity": _fidelity(config),
+        "precision": config.early_stop.precision,
         "seeds": " ".join(str(seed) for seed in config.seeds),
         "config": hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12],
         "commit": commit(),

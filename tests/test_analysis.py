@@ -99,7 +99,7 @@ def test_stamp_tells_standins_from_archives():
     standin = Config.model_validate({"data": {"source": "standin"}})
     assert "not the paper's images" in provenance(standin)["data"]
     assert provenance(standin)["config"] != provenance(Config())["config"]
-    assert {"scale", "data", "config", "commit", "versions", "date"} <= provenance(Config()).keys()
+    assert {"scale", "data", "precision", "config", "commit", "versions", "date"} <= provenance(Config()).keys()
 
 
 def test_tables_carry_their_stamp(tmp_path):

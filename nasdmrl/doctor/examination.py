@@ -67,8 +67,15 @@ def _read(name: str, reader: Any, source: Any, otherwise: Any) -> tuple[Any, Che
     return held[0], done
 
 
+def _precision(precision: str) -> str:
+    rounding = "on" if precision == "tf32" else "off"
+    return f"{precision}, TensorFloat-32 {rounding} (early_stop.precision)"
+
+
 def _software(settings: Config | None, profile: dict[str, Any]) -> Iterator[Check]:
     gpus = any(wants_gpu(asked) for _, asked in requests(profile))
     yield from guarded("Python", check_python)
     yield from guarded("packages", check_packages)
     yield from guarded("TensorFlow", check_tensorflow, gpus)
+    if settings:
+        yield ok("precision", _precision(settings.early_stop.precision))
