@@ -1,6 +1,7 @@
 """From archives to arrays: stand-ins and genuine images, an independent reader, bad input."""
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -23,8 +24,9 @@ from PIL import Image, ImageOps
 
 from nasdmrl.data import records
 from nasdmrl.data.archives import Picture, open_index
-from nasdmrl.data.images import choose, decode, load, resized
-from nasdmrl.data.records import check_official_counts, convert, jpeg
+from nasdmrl.data.images import IMAGES_FORMAT, choose, decode, load, resized
+from nasdmrl.data.members import read_image_members
+from nasdmrl.data.records import RECORDS_FORMAT, check_official_counts, convert, jpeg
 from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS, write_standins
 from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError, NasdmrlError
@@ -234,7 +236,7 @@ def test_records_are_the_same_for_any_number_of_workers(dataset, many, standins,
     for threads in (1, 3):
         convert(dataset, standins, tmp_path / str(threads), False, threads)
     names = sorted(path.name for path in (tmp_path / "1").iterdir())
-    assert len(names) == CLASSES + 1
+    assert len(names) == CLASSES + 2
     assert all((tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes() for name in names)
 
 
@@ -275,6 +277,66 @@ def unshared_bytes():
     """Of this process's memory, what is backed by no file."""
     with open("/proc/self/smaps_rollup") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Anonymous:"))
+
+
+def test_every_image_has_its_member_and_the_digest_of_its_pixels(standins, tmp_path):
+    """By Pillow and TensorFlow from the member that the list names, whatever the order of the archive."""
+    convert("omniglot", standins, tmp_path / "records", False, threads=2)
+    limits = Data(image_size=21, classes=6, images_per_class=5)
+    card = decode(tmp_path / "records", tmp_path / "images", limits, threads=2)
+    members, data = read_image_members(tmp_path / "images"), load(tmp_path / "images")
+    assert len(members) == len(set(members)) == card["images"] == 30
+    archives = {name: zipfile.ZipFile(standins / f"{name}.zip") for name in ("images_background", "images_evaluation")}
+    for member, image, label in zip(members, data.images, data.labels, strict=True):
+        assert member.class_name == card["class_names"][label] == "/".join(member.path.split("/")[1:3])
+        original = archives[member.path.split("/")[0]].read(member.path)
+        small = tf.compat.v1.image.resize_bilinear(
+            as_meta_dataset_does("omniglot", original)[None], (21, 21), align_corners=True
+        )
+        assert np.array_equal(np.round(small[0].numpy()).astype(np.uint8), image)
+        assert member.sha256 == hashlib.sha256(image.tobytes()).hexdigest()
+
+
+def test_members_are_listed_in_the_order_of_the_records(standins, tmp_path):
+    convert("vgg_flower", standins, tmp_path / "records", False)
+    by_name = {image.name: image.content for image in open_index("vgg_flower", standins).images()}
+    lines = (tmp_path / "records/members.csv").read_text().splitlines()
+    assert lines[0] == "label,member"
+    listed = [(int(label), by_name[name]) for label, name in (line.split(",") for line in lines[1:])]
+    stored = sorted(read_records(tmp_path / "records"), key=lambda example: example[0])  # a stable sort
+    assert listed == stored
+
+
+def test_names_of_members_may_hold_anything(tmp_path):
+    names = (os.fsdecode(b'a, "b"\n\xff.png'), "2.png", "3.png")
+    expected = [(label, f"{label}/{name}") for label in ("x", "y, z") for name in names]
+    for _, path in expected:
+        (tmp_path / "pets" / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9)).save(tmp_path / "pets" / path)
+    convert("pets", tmp_path / "pets", tmp_path / "records", False)
+    decode(tmp_path / "records", tmp_path / "images", Data(image_size=9))
+    paths = [(member.class_name, member.path) for member in read_image_members(tmp_path / "images")]
+    assert sorted(paths) == sorted(expected)
+
+
+def test_records_of_another_format_are_refused(standins, tmp_path):
+    spec = convert("dtd", standins, tmp_path / "records", False)
+    card = decode(tmp_path / "records", tmp_path / "images", Data(image_size=16, classes=2))
+    assert (spec["format"], card["format"]) == (RECORDS_FORMAT, IMAGES_FORMAT)
+    del spec["format"]
+    (tmp_path / "records/dataset_spec.json").write_text(json.dumps(spec))
+    with pytest.raises(DataError, match="records of format 1, expected 2; run the conversion again"):
+        decode(tmp_path / "records", tmp_path / "images", Data())
+
+
+@pytest.mark.parametrize("text", ["", "label,member\n", "label,member\n0\n", "label,member\nx,a.png\n", "a\n"])
+def test_lists_of_members_that_do_not_fit(text, standins, tmp_path):
+    convert("dtd", standins, tmp_path / "records", False)
+    (tmp_path / "records/members.csv").write_text(text)
+    with pytest.raises(DataError, match=r"members\.csv: cannot be read .*; run the conversion again"):
+        decode(tmp_path / "records", tmp_path / "images", Data(image_size=16))
+    with pytest.raises(DataError, match=r"members\.csv: cannot be read .*; decode the records again"):
+        read_image_members(tmp_path / "records")
 
 
 def test_jobs_on_one_machine_share_the_images(standins, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -214,6 +215,20 @@ def test_damaged_archive_stops_with_its_message(root, tmp_path, standins):
     assert result.returncode != 0
     assert "dtd-r1.0.1.tar.gz: the archive is damaged or cut short" in result.stderr + result.stdout
     assert not (tmp_path / "results/data/dtd/records").exists()
+
+
+def test_images_of_an_earlier_format_are_made_again(root, tmp_path):
+    """A checkout whose records and images were made before this version: nothing but the rule's params tells."""
+
+    target, other = "results/data/traffic_sign/images", tmp_path / "other"
+    assert snakemake(root, tmp_path, target, "--cores", "1").returncode == 0
+    assert planned(snakemake(root, tmp_path, "-n", target)) == set()
+    for folder in ("workflow", "config"):
+        shutil.copytree(root / folder, other / folder)
+    text = (root / "workflow/rules/data.smk").read_text()
+    for name, expected in (("RECORDS_FORMAT", {"convert", "decode"}), ("IMAGES_FORMAT", {"decode"})):
+        (other / "workflow/rules/data.smk").write_text(text.replace(f"format={name}", "format=1"))
+        assert planned(snakemake(other, tmp_path, "-n", target)) == expected
 
 
 def test_limits_of_a_dataset_decode_it_alone(root, tmp_path):

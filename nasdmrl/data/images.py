@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nasdmrl.data.records import read_spec, record_path
+from nasdmrl.data.members import Member, pixel_digest, read_record_members, write_image_members
+from nasdmrl.data.records import check_format, read_spec, record_path
 from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
@@ -19,6 +20,9 @@ from nasdmrl.progress import Progress
 from nasdmrl.sections import Data
 
 IMAGES, LABELS, CARD = "images.npy", "labels.npy", "card.json"
+IMAGES_FORMAT = 2
+"""What decoding makes of records. A change that gives other pixels, or other files, has the next number; it stands in
+the card and in the rule's `params`, so that a workflow decodes again. 1: TensorFlow 2's bilinear, no members."""
 BATCH = 256
 
 
@@ -88,12 +92,15 @@ def load(folder: Path | str) -> ImageData:
 def decode(records: Path | str, output: Path | str, options: Data, threads: int = 1) -> dict:
     """Decode the records in one folder into arrays in another, within the limits that `options` has for the dataset.
 
-    Returns the card written beside them: dataset, source, class names, images, size and fingerprint. Raises
-    `DataError` for damaged records; `output` is then left as it was.
+    Returns the card written beside them: format, dataset, source, class names, number of images, size, `antialias` and
+    fingerprint; the images themselves are listed in `members.csv`. Raises `DataError` for damaged records and for those
+    of another format; `output` is then left as it was.
     """
     spec = read_spec(records)
-    options = options.of(spec["name"])
-    chosen = choose(_counts(spec), options)
+    check_format(records, spec)
+    options, counts = options.of(spec["name"]), _counts(spec)
+    paths = read_record_members(records, counts)
+    chosen = choose(counts, options)
     total = sum(len(positions) for positions in chosen.values())
     with atomic_path(output) as folder:
         folder.mkdir(parents=True)
@@ -102,8 +109,10 @@ def decode(records: Path | str, output: Path | str, options: Data, threads: int 
         labels = np.concatenate(
             [np.full(len(positions), new, np.int32) for new, positions in enumerate(chosen.values())]
         )
-        _fill(images, _decoded(records, spec, chosen, options, threads), f"decode {spec['name']}")
+        digests = _fill(images, _decoded(records, counts, chosen, options, threads), f"decode {spec['name']}")
         images.flush()
+        names = [(paths[c][place], spec["class_names"][str(c)]) for c in chosen for place in chosen[c]]
+        write_image_members(folder, map(Member, *zip(*names, strict=True), digests))
         np.save(folder / LABELS, labels)
         card = _card(spec, options, list(chosen), images, labels)
         write_json(folder / CARD, card)
@@ -122,12 +131,12 @@ def _counts(spec: dict) -> list[int]:
 
 
 def _decoded(
-    records: Path | str, spec: dict, chosen: dict[int, np.ndarray], options: Data, threads: int
+    records: Path | str, counts: list[int], chosen: dict[int, np.ndarray], options: Data, threads: int
 ) -> Iterator[np.ndarray]:
     """Yield batches of decoded images, uint8, class after class."""
     import tensorflow as tf
 
-    dataset = _chosen_records(records, _counts(spec), chosen).map(
+    dataset = _chosen_records(records, counts, chosen).map(
         lambda record: _image(record, options.image_size, options.antialias), num_parallel_calls=threads
     )
     try:
@@ -172,15 +181,18 @@ def resized(image: Any, size: int, antialias: bool) -> Any:
     return tf.raw_ops.ResizeBilinear(images=image[None], size=(size, size), align_corners=True)[0]
 
 
-def _fill(images: np.ndarray, batches: Iterator[np.ndarray], title: str) -> None:
-    done = 0
+def _fill(images: np.ndarray, batches: Iterator[np.ndarray], title: str) -> list[str]:
+    """Copy the batches into `images`; returns the digest of each image."""
+    done, digests = 0, []
     with Progress(title, -(-len(images) // BATCH)) as progress:
         for batch in batches:
             images[done : done + len(batch)] = batch
             done += len(batch)
+            digests += map(pixel_digest, batch)
             progress.advance()
     if done != len(images):
         raise DataError(f"{title}: {done} images where {len(images)} were listed; run the conversion again")
+    return digests
 
 
 def _card(spec: dict, options: Data, classes: list[int], images: np.ndarray, labels: np.ndarray) -> dict:
@@ -188,10 +200,12 @@ def _card(spec: dict, options: Data, classes: list[int], images: np.ndarray, lab
     digest.update(images.data)
     digest.update(labels.data)
     return {
+        "format": IMAGES_FORMAT,
         "dataset": spec["name"],
         "source": options.source if spec["name"] in DATASETS else "own",
         "class_names": [spec["class_names"][str(label)] for label in classes],
         "images": len(labels),
         "image_size": options.image_size,
+        "antialias": options.antialias,
         "fingerprint": digest.hexdigest(),
     }

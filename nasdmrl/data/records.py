@@ -1,5 +1,8 @@
 """Meta-Dataset's layout: `{class}.tfrecords` of `image` (JPEG bytes) and `label`, and `dataset_spec.json`.
 
+Beside them, `members.csv` says which member of the archive each image is (see `members`), and the specification has one
+key more, `format`; Meta-Dataset's readers pass over both.
+
 What happens to an image is what Meta-Dataset's converter does (Section 6): an RGB JPEG keeps its bytes, any other
 image (Omniglot's inverted PNG, aircraft cut to their boxes, GTSRB's PPM, grey photographs) is encoded anew.
 """
@@ -19,12 +22,17 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from nasdmrl.data.archives import Box, Index, Picture, open_index
+from nasdmrl.data.members import write_record_members
 from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
 from nasdmrl.progress import Progress
 
 SPEC_NAME = "dataset_spec.json"
+RECORDS_FORMAT = 2
+"""What conversion makes of an archive. A change that gives other images, or other files, has the next number; it stands
+in the specification and in the rule's `params`, so that a workflow converts again. 1: Omniglot black on white, whole
+aircraft but for the banner, JPEG quality 95, no members."""
 INVERTED = ("omniglot",)
 """Datasets whose images are inverted: Omniglot's black strokes on white become white on black."""
 # Place of the byte with the bits a channel in a PNG file. Pillow cuts colours of 16 bits to 8 without a word.
@@ -51,7 +59,7 @@ def convert(
         check_official_counts(dataset, index.images_per_class())
     with atomic_path(output) as folder, _disk_errors(output):
         folder.mkdir(parents=True)
-        _write_records(index, folder, threads)
+        write_record_members(folder, _write_records(index, folder, threads))
         spec = _spec(index)
         write_json(folder / SPEC_NAME, spec)
     return spec
@@ -85,27 +93,33 @@ def _full_disk(output: Path | str) -> str:
     return f"{output}: the disk is full; free some space there and run again, nothing half-written was kept"
 
 
-def _write_records(index: Index, folder: Path, threads: int) -> None:
-    """One file a class; a class's file is closed once all of its images are in, so few are open at a time."""
+def _write_records(index: Index, folder: Path, threads: int) -> dict[int, list[str]]:
+    """One file a class; a class's file is closed once all of its images are in, so few are open at a time.
+
+    Returns the members' names by label, in the order of the records.
+    """
     import tensorflow as tf
 
     left = Counter(dict(enumerate(index.images_per_class())))
     writers: dict[int, tf.io.TFRecordWriter] = {}
+    written: dict[int, list[str]] = {label: [] for label in left}
     with Progress(f"convert {index.dataset}", left.total()) as progress:
-        for label, image in _jpegs(index, threads):
+        for label, name, image in _jpegs(index, threads):
             if label not in writers:
                 writers[label] = tf.io.TFRecordWriter(str(folder / f"{label}.tfrecords"))
             writers[label].write(_example(image, label))
+            written[label].append(name)
             left[label] -= 1
             if left[label] == 0:
                 writers.pop(label).close()
             progress.advance()
     if left.total():
         raise DataError(f"{index.parts[0].path}: {left.total()} images of the archive's list could not be read")
+    return written
 
 
-def _jpegs(index: Index, threads: int) -> Iterator[tuple[int, bytes]]:
-    """Yield label and JPEG of each image in the archive's order; so many threads, or processes, decode."""
+def _jpegs(index: Index, threads: int) -> Iterator[tuple[int, str, bytes]]:
+    """Yield label, name and JPEG of each image in the archive's order; so many threads, or processes, decode."""
     many = sum(index.images_per_class()) >= MANY_IMAGES
     images, size = index.images(), CHUNK_OF_MANY if many else CHUNK
     with _workers(threads, many) as pool:
@@ -123,8 +137,8 @@ def _workers(count: int, many: bool) -> Pool:
     return get_context("spawn").Pool(count) if many and count > 1 else ThreadPool(count)
 
 
-def _chunk_of_jpegs(dataset: str, chunk: list[Picture]) -> list[tuple[int, bytes]]:
-    return [(picture.label, jpeg(dataset, picture)) for picture in chunk]
+def _chunk_of_jpegs(dataset: str, chunk: list[Picture]) -> list[tuple[int, str, bytes]]:
+    return [(picture.label, picture.name, jpeg(dataset, picture)) for picture in chunk]
 
 
 def jpeg(dataset: str, picture: Picture) -> bytes:
@@ -199,6 +213,7 @@ def _spec(index: Index) -> dict:
         "class_names": dict(zip(map(str, range(len(counts))), index.class_names, strict=True)),
         "path": index.dataset,
         "file_pattern": "{}.tfrecords",
+        "format": RECORDS_FORMAT,
     }
 
 
@@ -211,6 +226,13 @@ def read_spec(folder: Path | str) -> dict:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read ({error}); run the conversion again") from error
     return spec
+
+
+def check_format(folder: Path | str, spec: dict) -> None:
+    """Raise `DataError` for records that another version of the conversion made."""
+    found = spec.get("format", 1)
+    if found != RECORDS_FORMAT:
+        raise DataError(f"{folder}: records of format {found}, expected {RECORDS_FORMAT}; run the conversion again")
 
 
 def record_path(folder: Path | str, label: int) -> str:

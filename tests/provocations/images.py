@@ -256,6 +256,13 @@ def damaged_records(scene: Scene) -> Printed:
     return scene.run("decode", "records", "images", "--config", "{}")
 
 
+def old_records(scene: Scene) -> Printed:
+    own(scene, rose=3, tulip=3)
+    spec = Path("records/dataset_spec.json")
+    spec.write_text(spec.read_text().replace('"format": 2', '"format": 1'))
+    return scene.run("decode", "records", "images", "--config", "{}")
+
+
 def fewer_records(scene: Scene) -> Printed:
     own(scene, rose=3, tulip=3)
     Path("records/0.tfrecords").write_bytes(b"")
@@ -278,6 +285,7 @@ RECORDS = {
         "decode", "records", "images", "--config", "{}"
     ),
     "FOLDER: damaged or incomplete (...); run the conversion again": damaged_records,
+    "FOLDER: records of format NUMBER, expected NUMBER; run the conversion again": old_records,
     "decode NAME: NUMBER images where NUMBER were listed; run the conversion again": fewer_records,
     "FOLDER: cannot be read (...); decode the records again": cut_images,
     "FOLDER: holds the images of NAME, not of NAME": images_of_another,

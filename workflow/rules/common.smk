@@ -17,6 +17,8 @@ from nasdmrl.analysis.items import (
 from nasdmrl.analysis.tables import LONG_NETWORKS
 from nasdmrl.config import from_dict
 from nasdmrl.data.folders import class_folders
+from nasdmrl.data.images import IMAGES_FORMAT
+from nasdmrl.data.records import RECORDS_FORMAT
 from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.disk import datasets_used
 from nasdmrl.errors import NasdmrlError

@@ -44,6 +44,7 @@ rule convert:
     params:
         folder=archive_folder,
         options=convert_options,
+        format=RECORDS_FORMAT,
     message:
         "Convert {wildcards.dataset} to TFRecords"
     shell:
@@ -64,6 +65,7 @@ rule decode:
     threads: SETTINGS.resources.data_threads
     params:
         config=lambda wildcards: SETTINGS.of_data(wildcards.dataset),
+        format=IMAGES_FORMAT,
     message:
         "Decode the images of {wildcards.dataset}"
     shell:
