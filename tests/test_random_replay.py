@@ -97,11 +97,11 @@ def test_another_generator_of_the_same_seed_gives_hardly_any_agreement(monkeypat
             self.act = lambda _: int(draws.randint(n_actions))
 
     monkeypatch.setattr(random_replay, "RandomSearch", OfNumPy)
-    random_replay._lengths.cache_clear()
+    random_replay._episodes.cache_clear()
     try:
         assert sum(exact for exact, _ in exact_bins(compared()).values()) <= 2
     finally:
-        random_replay._lengths.cache_clear()
+        random_replay._episodes.cache_clear()
 
 
 def test_bins_are_cut_every_50_rows_of_the_joined_file():
