@@ -43,6 +43,7 @@ def by_shapes(input_shape: Shape, also_invalid: Container[str] = ()) -> Evaluate
     also_invalid: canonical texts of networks that are `invalid` although their shapes are not.
     """
 
+    @cache
     def evaluate(network: Network) -> Evaluation:
         form = canonical(network)
         valid = is_valid(form, input_shape) and to_text(form) not in also_invalid

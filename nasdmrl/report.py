@@ -22,6 +22,7 @@ from PIL import Image
 from nasdmrl.analysis.cells import NAMES, NO_VALUE, label_of, number, people_columns, shown
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, of_experiment, with_own_figures
 from nasdmrl.analysis.panels import stamp_of
+from nasdmrl.analysis.random_replay import EXACT, agreement, verdict
 from nasdmrl.analysis.tables import read_stamp, read_table
 from nasdmrl.analysis.times import duration
 from nasdmrl.config import Config
@@ -36,6 +37,7 @@ PART_END = re.compile(r"(?<=\)); ")  # each measured part of a claim ends with i
 NUMBERLIKE = re.compile(rf"\d|{NO_VALUE}|missing$")
 SUMMARY = "Searches with their best networks; rewards beside chance level"
 LONG_TEXT = 24  # characters of a cell that may be broken into lines
+EXACT_CAPTION = "Bins of the published curves, and those whose number, sum and sum of squares of lengths are equal"
 AS_TRAINED = (
     "“As trained” is the time as if the run had trained each of its networks itself, to compare with the paper's on "
     "one K40m GPU; “spent here” is less where the store knew networks."
@@ -58,6 +60,7 @@ def write_report(results: Path, output: Path, config: Config) -> None:
         short=f"{config.scale}, stand-ins" if config.data.source == "standin" else config.scale,
         changes=changed_settings(config),
         claims=_claims(place, stamp),
+        exact=_exact(place),
         experiments=[_experiment(name, place, config, stamp) for name in EXPERIMENTS],
         hardware=hardware(),
         store=_store(place),
@@ -74,6 +77,16 @@ def rendered(template: str, **values: Any) -> str:
 
 
 # --- experiments --------------------------------------------------------------------------------------------
+
+
+class Picture(NamedTuple):
+    """An image as a data URI with its size in CSS pixels and its stamp, or why there is none (`gap`)."""
+
+    gap: str = ""
+    address: str = ""
+    width: int = 0
+    height: int = 0
+    stamp: dict[str, str] = {}  # noqa: RUF012 (never changed)
 
 
 class Panel(NamedTuple):
@@ -144,21 +157,27 @@ def _links(place: Place, files: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _panel(item: Item, place: Place, stamp: dict[str, str]) -> Panel:
-    file = f"figures/{item.name}.png"
     links = _links(place, {"PDF": f"figures/{item.name}.pdf"})
+    picture = _picture(place[0], f"figures/{item.name}.png")
+    if picture.gap:
+        return Panel(item, links, picture.gap)
+    return Panel(item, links, "", *picture[1:4], _other_run(picture.stamp, stamp))
+
+
+def _picture(results: Path, file: str) -> Picture:
+    """A PNG file of the results, or why it cannot be shown."""
     try:
-        content = (place[0] / file).read_bytes()
-        with Image.open(place[0] / file, formats=["PNG"]) as image:
+        content = (results / file).read_bytes()
+        with Image.open(results / file, formats=["PNG"]) as image:
             image.load()
         found = stamp_of(image)
     except FileNotFoundError:
-        return Panel(item, links, f"{file} was not made")
+        return Picture(f"{file} was not made")
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's word for a damaged PNG is SyntaxError
-        return Panel(item, links, f"{file} cannot be read ({error})")
+        return Picture(f"{file} cannot be read ({error})")
     scale = CSS_PIXELS_PER_INCH / image.info.get("dpi", (CSS_PIXELS_PER_INCH,))[0]
     width, height = (max(1, round(scale * pixels)) for pixels in image.size)
-    address = "data:image/png;base64," + base64.b64encode(content).decode()
-    return Panel(item, links, "", address, width, height, _other_run(found, stamp))
+    return Picture("", "data:image/png;base64," + base64.b64encode(content).decode(), width, height, found)
 
 
 def _other_run(found: dict[str, str], stamp: dict[str, str]) -> str:
@@ -204,6 +223,15 @@ def _column(name: str, values: pd.Series) -> Column:
     long = max(map(len, cells), default=0) > LONG_TEXT
     group = PAPER if name.split("_")[0] == "paper" else "" if name in NAMES else HERE
     return Column(label_of(name), group, "number" if number else "long" if long else "text", cells)
+
+
+def _exact(place: Place) -> dict[str, Any]:
+    """Random search's episode lengths beside the published ones, which belong to no scale: table, sentence, figure."""
+    links = _links(place, {"All bins as CSV": f"{EXACT}.csv", "Figure as PDF": f"{EXACT}.pdf"})
+    table, gap = read(place[0], f"{EXACT}.csv")
+    found = table if gap else agreement(table)
+    shown = Table("Agreement", EXACT_CAPTION, links, [] if gap else columns_of(found), gap)
+    return {"table": shown, "verdict": "" if gap else verdict(found), "picture": _picture(place[0], f"{EXACT}.png")}
 
 
 # --- verdicts and provenance --------------------------------------------------------------------------------

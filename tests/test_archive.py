@@ -24,6 +24,7 @@ from nasdmrl.analysis.claims import claims_table
 from nasdmrl.analysis.episodes import read_logs
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES, figures
 from nasdmrl.analysis.panels import save
+from nasdmrl.analysis.random_replay import compared
 from nasdmrl.analysis.tables import read_table, search_summary, table3, table6, write_everywhere, write_table
 from nasdmrl.analysis.times import times_table
 from nasdmrl.archiving import crate, unpacking
@@ -108,6 +109,9 @@ def add_rest(results, config):
         write_json(
             results / f"data/{name}/images/card.json", {"dataset": name, "class_names": classes, "fingerprint": "f"}
         )
+    write_table(compared(), results / "exact/random_search_lengths.csv", {"seeds": "1024"})
+    for kind in ("pdf", "png"):
+        (results / f"exact/random_search_lengths.{kind}").write_bytes(b"a figure")
     record = {"key": "1", "device": "GPU X", "status": "ok", "accuracy": 0.5, "training_seconds": 1.0}
     EvaluationStore(results / "store").put(record, Recipe())
     for name in ("archives/dtd.tar.gz", "checkpoints/dtd/best1.npz", "exp1/.hidden"):
@@ -191,10 +195,26 @@ def test_a_whole_run_comes_back_identical(packed, config):
     assert [outcome for outcome in outcomes if outcome.difference or not outcome.made] == []
     pictures = {f"figures/{item.name}.png" for item in figures(config)}
     tables = {f"tables/{item.name}.{kind}" for item in TABLES for kind in ("csv", "md", "tex")}
-    others = {"claims.csv", "exp2/table.csv", *(f"{name}/summary.csv" for name in EXPERIMENTS)}
+    others = {
+        "claims.csv",
+        "exp2/table.csv",
+        "exact/random_search_lengths.csv",
+        *(f"{name}/summary.csv" for name in EXPERIMENTS),
+    }
     names = [outcome.name for outcome in outcomes]
     assert len(names) == len(set(names))
     assert set(names) == pictures | tables | others
+
+
+def test_an_altered_length_of_random_search_is_found(results, tmp_path):
+    copy = tmp_path / "results"
+    shutil.copytree(results, copy, ignore=shutil.ignore_patterns("figures"))
+    table = copy / "exact/random_search_lengths.csv"
+    table.write_text(table.read_text().replace("dtd,,0,20,94,", "dtd,,0,20,95,"))
+    path = archive(copy, tmp_path / "run.zip", partial=True).path
+    wrong = [outcome for outcome in verify(path) if outcome.difference and outcome.made]
+    assert [one.name for one in wrong] == ["exact/random_search_lengths.csv"]
+    assert wrong[0].difference.endswith(", sum: `95`, from the logs `94`")
 
 
 def test_same_contents_give_same_bytes_whatever_their_times(results, packed, tmp_path):

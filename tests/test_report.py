@@ -20,6 +20,11 @@ from PIL import Image, PngImagePlugin
 from nasdmrl.analysis.cells import label_of, number, shown
 from nasdmrl.analysis.claims import CLAIMS, claims_table
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES, figures
+from nasdmrl.analysis.panels import save
+from nasdmrl.analysis.random_replay import DATASETS as REPLAYED
+from nasdmrl.analysis.random_replay import EXACT, compared
+from nasdmrl.analysis.random_replay import stamp as replay_stamp
+from nasdmrl.analysis.replay_panels import replay_figure
 from nasdmrl.analysis.tables import write_table
 from nasdmrl.config import Config, load
 from nasdmrl.provenance import provenance
@@ -121,6 +126,9 @@ def results(config, tmp_path_factory):
     claims.loc[claims["claim"] == "C3", "measured"] = ATTACK
     write_table(claims, results / "claims.csv", stamp)
     write_table(pd.DataFrame({"method": ["dqn"], "chance": [0.0625]}), results / "exp1/summary.csv", stamp)
+    exact = compared()
+    write_table(exact, results / f"{EXACT}.csv", {})
+    save(replay_figure(exact), results / EXACT, replay_stamp(), 150)
     (results / "notebooks").mkdir()
     (results / "notebooks/exp1.ipynb").write_text("{}")
     fill_store(results)
@@ -139,11 +147,14 @@ def test_every_item_of_the_paper_is_there_by_its_title(page, config):
         assert item.title in text, item
         assert item.caption in text, item
     headings = [plain(heading.text) for heading in page.all("h2")]
-    assert headings == ["Verdicts on the paper's claims", *EXPERIMENTS.values(), "Provenance"]
+    exact = "Reproduced exactly: random search's episode lengths"
+    assert headings == ["Verdicts on the paper's claims", exact, *EXPERIMENTS.values(), "Provenance"]
 
 
 def test_images_are_inline_pngs_with_descriptions(page, config):
-    images = page.all("img")
+    exact, *images = page.all("img")
+    assert exact.attributes["alt"].startswith("Mean length of random search's episodes")
+    assert exact.attributes["src"].startswith("data:image/png;base64,")
     assert len(images) == len(figures(config)) - 2
     for image in images:
         assert re.match(r"Figure \d+( [a-i])?, drawn from this run: \w", image.attributes["alt"])
@@ -234,8 +245,10 @@ def test_empty_results_give_a_page_of_gaps(tmp_path, config):
     write_report(tmp_path, tmp_path / "report.html", config)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     gaps = [plain(gap.text) for gap in page.of_class("gap")]
-    assert len(gaps) == 1 + len(figures(config)) + len(TABLES) + 1
+    assert len(gaps) == 1 + 2 + len(figures(config)) + len(TABLES) + 1
     assert gaps[0].startswith("Claims C1 to C7: missing.")
+    assert gaps[1].endswith("exact/random_search_lengths.csv was not made.")
+    assert gaps[2].endswith("exact/random_search_lengths.png was not made.")
     assert not page.all("img")
 
 
@@ -301,6 +314,15 @@ def test_tables_have_the_papers_numbers_beside(page):
     ]
     assert rows_of(page, "Table 7")[1:] == [["Method", "Time as trained", "Time"], ["σ = 0.1", "1h 13m", "11d 9h"]]
     assert rows_of(page, "Summary")[-1] == ["DQN", "6.2 %"]
+
+
+def test_random_search_is_beside_the_published_lengths(page):
+    heads, *rows = rows_of(page, "Agreement")
+    assert heads == ["Dataset", "Ended early at", "Episodes", "Steps", "Bins", "Exact bins"]
+    assert len(rows) == len(REPLAYED) + 1
+    assert rows[0] == ["Omniglot", "", "1,294", "6,495", "27", "3"]
+    assert rows[3] == ["Describable Textures", "", "999", "5,075", "21", "21"]
+    assert "52 of 52 bins of VGG Flower, Describable Textures" in plain(page.text)
 
 
 def test_the_store_is_summed_by_device_and_status(page):
@@ -377,7 +399,7 @@ def check_layout(browser, file, width, folder, images):
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_scrolls_sideways_and_no_image_is_broken(results, config, browser, width, tmp_path):
-    check_layout(browser, results / "report.html", width, tmp_path, len(figures(config)) - 2)
+    check_layout(browser, results / "report.html", width, tmp_path, len(figures(config)) - 1)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 4000), (390, 9000)])

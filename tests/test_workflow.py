@@ -118,6 +118,8 @@ def check_outputs(folder, hardness):
     for item in TABLES:
         for kind in ("csv", "md", "tex"):
             assert (folder / f"results/tables/{item.name}.{kind}").stat().st_size > 100
+    exact = read(folder, "exact/random_search_lengths")
+    assert exact.loc[exact["dataset"] != "omniglot", "exact"].tolist() == [1] * 52
     check_searches(folder, hardness)
     check_long_trainings(folder)
     claims = read(folder, "claims").set_index("claim")

@@ -11,6 +11,7 @@ import nasdmrl
 from nasdmrl.analysis.episodes import RUN
 from nasdmrl.analysis.items import EXPERIMENTS, RANKS, TABLES, sigma_names, with_own_figures
 from nasdmrl.analysis.panels import FORMATS, stamp_of
+from nasdmrl.analysis.random_replay import EXACT
 from nasdmrl.analysis.styles import sigma_of
 from nasdmrl.analysis.tables import LONG_NETWORKS, read_stamp, read_table
 from nasdmrl.config import Config
@@ -20,6 +21,7 @@ from nasdmrl.provenance import provenance
 
 RESULTS = "results"
 CONFIG, CLAIMS, REPORT = "config.json", "claims.csv", "report.html"
+LENGTHS = f"{EXACT}.csv"
 LEFT_OUT = ("archives", "checkpoints")
 """Folders of the results that are made again from elsewhere, or are of use to an unfinished run only."""
 IMAGE_CARD, RECORDS_CARD = "images/card.json", "records/dataset_spec.json"
@@ -72,7 +74,7 @@ def missing(results: Path, config: Config) -> list[str]:
 
 
 def _expected(results: Path, config: Config) -> Iterator[str]:
-    yield from (CONFIG, CLAIMS, REPORT, "exp2/table.csv")
+    yield from (CONFIG, CLAIMS, REPORT, "exp2/table.csv", LENGTHS, *(f"{EXACT}.{kind}" for kind in FORMATS))
     yield from (f"figures/{item.name}.{kind}" for item in with_own_figures(config) for kind in FORMATS)
     yield from (f"tables/{item.name}.{kind}" for item in TABLES for kind in TABLE_FORMATS)
     for experiment in EXPERIMENTS:

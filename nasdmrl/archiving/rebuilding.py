@@ -17,11 +17,13 @@ from nasdmrl.analysis.episodes import episodes
 from nasdmrl.analysis.exhibits import FIGURES, Exhibition
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, of_experiment, with_own_figures
 from nasdmrl.analysis.panels import save, stamp_of
+from nasdmrl.analysis.random_replay import compared
 from nasdmrl.analysis.tables import read_stamp, search_summary, table3, table6, write_everywhere, write_table
 from nasdmrl.analysis.times import times_table
 from nasdmrl.archiving.contents import (
     CLAIMS,
     IMAGE_CARD,
+    LENGTHS,
     RESULTS,
     TABLE_FORMATS,
     best_files,
@@ -65,6 +67,8 @@ def rebuild(results: Path) -> Iterator[Outcome]:
         for name, make in _tables(results, config, exhibitions).items():
             if (results / name).is_file():
                 yield from _table(results, name, make, config, Path(scratch))
+        if (results / LENGTHS).is_file():
+            yield _lengths(results / LENGTHS, Path(scratch))
 
 
 def exhibition(results: Path, experiment: str, config: Config) -> Exhibition:
@@ -193,3 +197,12 @@ def _table(results: Path, name: str, make: Make, config: Config, scratch: Path) 
             yield Outcome(old.relative_to(results).as_posix(), difference)
     except FAILURES as error:
         yield Outcome(name, _failure(error), made=False)
+
+
+def _lengths(path: Path, scratch: Path) -> Outcome:
+    """Random search's episode lengths, which follow from no logs and belong to no scale."""
+    try:
+        write_table(compared(), scratch / path.name, read_stamp(path))
+        return Outcome(LENGTHS, lines_differ(path, scratch / path.name))
+    except FAILURES as error:
+        return Outcome(LENGTHS, _failure(error), made=False)

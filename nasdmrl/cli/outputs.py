@@ -92,6 +92,28 @@ def table6(
 
 
 @app.command()
+def published_lengths(
+    output: Annotated[
+        Path | None, typer.Option(help="Where the table of all bins goes (CSV); the figure goes beside it.")
+    ] = None,
+) -> None:
+    """Play the authors' random search again, without training, and compare its episodes' lengths with the published."""
+    from nasdmrl.analysis.cells import for_people
+    from nasdmrl.analysis.random_replay import agreement, compared, stamp, verdict
+    from nasdmrl.analysis.tables import write_table
+
+    table = compared()
+    found = agreement(table)
+    print(for_people(found).to_markdown(index=False, disable_numparse=True), f"\n{verdict(found)}", sep="\n")
+    if output:
+        from nasdmrl.analysis.panels import save
+        from nasdmrl.analysis.replay_panels import replay_figure
+
+        write_table(table, output, stamp())
+        save(replay_figure(table), output.with_suffix(""), stamp(), dpi=150)
+
+
+@app.command()
 def claims(
     output: TableOutput, results: ResultsOption = DEFAULT_RESULTS, config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
