@@ -39,12 +39,20 @@ Evaluate = Callable[[Network], Evaluation]
 
 
 class Evaluator:
-    """Evaluates networks on one dataset by one recipe; what the store holds is never computed again."""
+    """Evaluates networks on one dataset by one recipe; what the store holds is never computed again.
+
+    start: called once, before the first training, such as to start TensorFlow; where everything is known, never.
+    """
 
     def __init__(
-        self, data: ImageData, recipe: Recipe, store: EvaluationStore, reward: Environment | None = None
+        self,
+        data: ImageData,
+        recipe: Recipe,
+        store: EvaluationStore,
+        reward: Environment | None = None,
+        start: Callable[[], None] | None = None,
     ) -> None:
-        self.data, self.recipe, self.store = data, recipe, store
+        self.data, self.recipe, self.store, self._start = data, recipe, store, start
         self._reward = reward or Environment()
         self._known: dict[Network, Evaluation] = {}
 
@@ -58,6 +66,8 @@ class Evaluator:
         return self._known[form]
 
     def _evaluate(self, network: Network) -> Evaluation:
+        if not is_valid(network, self.data.shape):  # shapes tell: nothing to compute, and nothing to store
+            return Evaluation(network, 0.0, 0.0, "invalid")
         key = evaluation_key(self.data.fingerprint, network, self.recipe)
         record = self.store.get(key)
         if record is not None:
@@ -69,11 +79,12 @@ class Evaluator:
     def _computed(self, key: str, network: Network) -> Record:
         record = {"key": key, "dataset": self.data.name, "fingerprint": self.data.fingerprint}
         record |= {"network": to_text(network), "seed": self.recipe.seed}
-        if is_valid(network, self.data.shape):
-            return record | self._trained(network) | _circumstances()
-        return record | {"status": "invalid", "accuracy": 0.0, "training_seconds": 0.0} | _circumstances()
+        return record | self._trained(network) | _circumstances()
 
     def _trained(self, network: Network) -> Record:
+        if self._start is not None:
+            self._start()
+            self._start = None
         from nasdmrl.training import train_and_score
 
         outcome, cost = train_and_score(network, self.data, self.recipe), self._costs(network)
