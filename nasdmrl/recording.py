@@ -143,7 +143,7 @@ def record(
         raise NasdmrlError("the datasets' images have several sizes; decode them with one data.image_size")
     trainer, number, parts = Trainer(), part[0], part[1]
     evaluators = [
-        (Evaluator(data, recipe.model_copy(update={"seed": seed}), store, trainer=trainer), known)
+        (Evaluator(data, recipe.model_copy(update={"seed": seed}), store, make_trainer=lambda: trainer), known)
         for data in datasets
         for known in [_usable(load(data.name, task.space, folder), data, recipe)]
         for seed in task.seeds

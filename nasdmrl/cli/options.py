@@ -94,6 +94,14 @@ def network_text(argument: str) -> str:
         raise NasdmrlError(f"{argument}: expected a file that `nasdmrl best` wrote ({error!r})") from error
 
 
+def new_trainer(threads: int):
+    """What trains networks; TensorFlow is started for it."""
+    start(threads)
+    from nasdmrl.training import Trainer
+
+    return Trainer()
+
+
 def start(threads: int = 1) -> None:
     """Start TensorFlow, deterministic."""
     from nasdmrl.runtime import start_tensorflow
