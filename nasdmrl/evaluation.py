@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from nasdmrl.costs import Costs, blockqnn_reward, costs
