@@ -4,11 +4,23 @@ Importing the package registers the gymnasium environments `nasdmrl/Chain-v0` an
 which take an `evaluator` (see `nasdmrl.env.NASEnv`). It does not import TensorFlow.
 """
 
-from gymnasium.envs.registration import register
+import sys
+from pathlib import Path
 
 __version__ = "0.1.0"
 
-register("nasdmrl/Chain-v0", entry_point="nasdmrl.env:NASEnv", kwargs={"space": "chain"})
-register(
-    "nasdmrl/MultiBranch-v0", entry_point="nasdmrl.env:NASEnv", kwargs={"space": "multi_branch", "max_actions": 20}
-)
+
+def _is_command() -> bool:
+    """Whether this process is `nasdmrl`, or `python -m nasdmrl.cli`."""
+    program = sys.orig_argv[1:]
+    return "nasdmrl.cli" in program or Path(program[0] if program else "").name == "nasdmrl"
+
+
+# A command makes no environment by its name, and sets the threads of NumPy (`nasdmrl.cli`) before gymnasium imports it.
+if not _is_command():
+    from gymnasium.envs.registration import register
+
+    register("nasdmrl/Chain-v0", entry_point="nasdmrl.env:NASEnv", kwargs={"space": "chain"})
+    register(
+        "nasdmrl/MultiBranch-v0", entry_point="nasdmrl.env:NASEnv", kwargs={"space": "multi_branch", "max_actions": 20}
+    )

@@ -62,9 +62,14 @@ class NASEnv(gymnasium.Env):
         return self._encode(self.network), {"episode_step": 0, "network": to_text(self.network)}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Apply an action; see the class for rewards and endings. Raises `ResetNeeded` after an ending."""
+        """Apply an action; see the class for rewards and endings.
+
+        Raises `ResetNeeded` after an ending, and `ValueError` for an action that the space does not have.
+        """
         if self._ended:
             raise ResetNeeded("the episode has ended; call reset() before step()")
+        if not 0 <= action < len(self.actions):
+            raise ValueError(f"action {action}: the actions of space `{self.space}` are 0 to {len(self.actions) - 1}")
         choice = self.actions[action]
         self._count += 1
         evaluation = self._evaluated(choice)

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from nasdmrl.costs import Costs, blockqnn_reward, costs
@@ -55,7 +55,8 @@ def by_shapes(input_shape: Shape, also_invalid: Container[str] = ()) -> Evaluate
 class Evaluator:
     """Evaluates networks on one dataset by one recipe; what the store holds is never computed again.
 
-    trainer: a `training.Trainer`, which several evaluators may share; one of its own if None.
+    trainer: a `training.Trainer`, which several evaluators may share; one of its own if None. start: called
+    once, before the first training, such as to start TensorFlow; where everything is known, never.
     """
 
     def __init__(
@@ -65,9 +66,10 @@ class Evaluator:
         store: EvaluationStore,
         reward: Environment | None = None,
         trainer: Any = None,
+        start: Callable[[], None] | None = None,
     ) -> None:
         self.data, self.recipe, self.store = data, recipe, store
-        self._reward, self._given_trainer = reward or Environment(), trainer
+        self._reward, self._given_trainer, self._start = reward or Environment(), trainer, start
         self._known: dict[Network, Evaluation] = {}
 
     def __call__(self, network: Network) -> Evaluation:
@@ -80,6 +82,8 @@ class Evaluator:
         return self._known[form]
 
     def _evaluate(self, network: Network) -> Evaluation:
+        if not is_valid(network, self.data.shape):  # shapes tell: nothing to compute, and nothing to store
+            return Evaluation(network, 0.0, 0.0, "invalid")
         key = evaluation_key(self.data.fingerprint, network, self.recipe)
         record = self.store.get(key)
         if record is not None:
@@ -91,9 +95,7 @@ class Evaluator:
     def _computed(self, key: str, network: Network) -> Record:
         record = {"key": key, "dataset": self.data.name, "fingerprint": self.data.fingerprint}
         record |= {"network": to_text(network), "seed": self.recipe.seed}
-        if is_valid(network, self.data.shape):
-            return record | self._trained(network) | _circumstances()
-        return record | {"status": "invalid", "accuracy": 0.0, "training_seconds": 0.0} | _circumstances()
+        return record | self._trained(network) | _circumstances()
 
     def _trained(self, network: Network) -> Record:
         outcome, cost = self._trainer(network, self.data, self.recipe), self._costs(network)
@@ -111,6 +113,8 @@ class Evaluator:
     @cached_property
     def _trainer(self) -> Any:
         # Not before something is trained: to look evaluations up needs no TensorFlow.
+        if self._start is not None:
+            self._start()
         from nasdmrl.training import Trainer
 
         return self._given_trainer or Trainer()

@@ -1,4 +1,4 @@
-"""Optimisers by TensorFlow's fused kernels: one pass over the weights instead of one for every operation."""
+"""Adam by TensorFlow's fused kernel: one pass over the weights instead of one for every operation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -44,25 +44,3 @@ class FusedAdam:
             tf.raw_ops.ResourceApplyAdam(
                 var=weight.handle, m=m.handle, v=v.handle, grad=gradient, lr=rate, **powers, **constants
             )
-
-
-class FusedRMSProp:
-    """RMSProp (Hinton, 2012) as TensorFlow has it: epsilon is below the root; mean squares start at `initial`.
-
-    mean_square = decay mean_square + (1 - decay) g^2; weight -= rate g / sqrt(mean_square + epsilon).
-    """
-
-    def __init__(self, weights: Sequence[Any], decay: float, epsilon: float, initial: float) -> None:
-        self._weights, self._decay, self._epsilon = weights, decay, epsilon
-        self._squares = [tf.Variable(tf.fill(w.shape, initial), trainable=False) for w in weights]
-        self._momenta = [tf.Variable(tf.zeros_like(w), trainable=False) for w in weights]
-
-    def apply(self, gradients: Sequence[Any], rate: float) -> None:
-        """One update of all weights at this learning rate."""
-        for weight, square, momentum, gradient in zip(
-            self._weights, self._squares, self._momenta, gradients, strict=True
-        ):
-            tf.raw_ops.ResourceApplyRMSProp(
-                var=weight.handle, ms=square.handle, mom=momentum.handle, grad=gradient,
-                lr=rate, rho=self._decay, momentum=0.0, epsilon=self._epsilon,
-            )  # fmt: skip

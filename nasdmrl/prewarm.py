@@ -3,10 +3,9 @@
 A task of many evaluates every n-th of them; the tasks share nothing but the store.
 """
 
+import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-import pandas as pd
 
 from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.config import Config
@@ -66,5 +65,6 @@ def prewarm(networks: list[Network], evaluator: Evaluator, output: Path, title: 
             row = (to_text(network), found.status, found.accuracy, int(found.from_store), found.training_seconds)
             rows.append(row)
             progress.advance(to_text(network))
-    with atomic_path(output) as temporary:
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False, lineterminator="\n")
+    with atomic_path(output) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([COLUMNS, *rows])

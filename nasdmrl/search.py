@@ -13,7 +13,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import pandas as pd
 
 from nasdmrl.agents import Agent
 from nasdmrl.env import NASEnv
@@ -61,8 +60,11 @@ def step_log(log: Path | str, steps: int, title: str) -> Iterator[Callable[[Row]
 
 def write_progress(agent: Agent, path: Path | str) -> None:
     """Write what a learning agent noted at each of its updates (CSV), in one step."""
-    with atomic_path(path) as temporary:
-        pd.DataFrame(agent.progress).to_csv(temporary, index=False, lineterminator="\n")
+    rows = agent.progress
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def interact(agent: Agent, env: NASEnv, steps: int) -> Iterator[Row]:

@@ -185,27 +185,42 @@ class MetaA2C(Section):
     rmsprop_epsilon: float = field(1e-5, "RMSProp's small constant (Section 5).", gt=0)
     rmsprop_initial: float = field(
         1.0,
-        "First mean square of RMSProp: 1 in TensorFlow 1, which the original used (steps start small, and grow over "
-        "some hundred updates), 0 elsewhere.",
+        "First mean square of RMSProp, on the first dataset of a chain: 1 in TensorFlow 1, which the original used "
+        "(steps start small, and grow over some hundred updates), 0 elsewhere (Section 5).",
         ge=0,
+    )
+    restart_rmsprop: bool = field(
+        False,
+        "Start the mean squares at `rmsprop_initial` on every dataset of a chain, a control; false passes them on with "
+        "the weights (Section 5).",
     )
 
 
 class DQN(Section):
     """Deep Q-learning with experience replay, the baseline (Section 5)."""
 
-    hidden_units: int = field(64, "Units of each of the hidden layers (Section 5).", ge=1)
-    hidden_layers: int = field(2, "Number of tanh layers (Section 5).", ge=1)
+    hidden_units: int = field(64, "Units of each of the trunk's layers (Section 5).", ge=1)
+    hidden_layers: int = field(2, "Number of the trunk's tanh layers (Section 5).", ge=1)
+    dueling: bool = field(
+        True,
+        "Two streams on the trunk, action values and state value, joined; false leaves the stream of action values "
+        "alone (Section 5).",
+    )
+    dueling_units: int = field(256, "Units of the ReLU layer of each stream (Section 5).", ge=1)
     learning_rate: float = field(0.0005, "Adam's learning rate (Section 5; D8).", gt=0)
     buffer_fraction: float = field(0.5, "Replay buffer as a share of t_max (Section 5).", gt=0, le=1)
     batch_size: int = field(20, "Transitions a step (Section 5).", ge=1)
     epsilon_first: float = field(1.0, "First exploration rate (Section 5).", ge=0, le=1)
     epsilon_last: float = field(0.1, "Exploration rate at the end of the trial (Section 5).", ge=0, le=1)
     discount: float = field(1.0, "Discount of future rewards, gamma (Section 5).", ge=0, le=1)
-    learning_starts: int = field(1000, "Steps before the first update (Section 5).", ge=0)
-    train_every: int = field(1, "Steps between two updates (Section 5).", ge=1)
-    target_every: int = field(100, "Steps between two copies to the target network (Section 5).", ge=1)
-    max_gradient_norm: float = field(10.0, "Each gradient is clipped to this norm (Section 5).", gt=0)
+    learning_starts: int = field(
+        1000, "Updates and copies to the target network begin after step t, counted from 0 (Section 5).", ge=0
+    )
+    train_every: int = field(1, "An update at every step t, from 0, that this divides (Section 5).", ge=1)
+    target_every: int = field(
+        100, "A copy to the target network at every step t, from 0, that this divides (Section 5).", ge=1
+    )
+    max_gradient_norm: float = field(10.0, "The gradient of each variable is clipped to this norm (Section 5).", gt=0)
 
 
 class TrainingTrials(Section):
@@ -272,10 +287,13 @@ class Deviations(Section):
     D2: Fidelity | None = field(None, "Released: batch normalisation uses its first statistics in training.")
     D3: Fidelity | None = field(None, "Released: the LSTM's state is set to zero at the end of every episode.")
     D4: Fidelity | None = field(
-        None, "Released: in the update, the previous reward is the discounted return, the step counter one ahead."
+        None,
+        "Released: in the update, the previous reward is the discounted return, the step counter that after the step, "
+        "and the advantage the return less the value predicted when acting.",
     )
     D5: Fidelity | None = field(None, "Released: widened networks start with 16 filters.")
     D6: Fidelity | None = field(None, "Released: tau = 100 in the chain space.")
+    D10: Fidelity | None = field(None, "Released: the first previous action of a trial is action 0, not a drawn one.")
 
 
 class Plots(Section):

@@ -1,38 +1,18 @@
 """Deep Q-learning with experience replay (Mnih et al., 2015) and double Q (van Hasselt et al., 2016); Section 5."""
 
-import itertools
-from math import prod
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from nasdmrl.agents.policy_files import Spaces, load_policy, save_policy
-from nasdmrl.agents.recurrent import orthogonal
-from nasdmrl.optimizers import FusedAdam
+from nasdmrl.agents.descent import Adam
+from nasdmrl.agents.policy_files import WEIGHTS, Spaces, load_policy, save_policy
+from nasdmrl.agents.q_network import QNetwork
+from nasdmrl.agents.weights import Weights
 from nasdmrl.sections import DQN as Settings
 
-CPU = "/CPU:0"
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
-
-
-class QNetwork(tf.Module):
-    """Action values of flat observations: tanh layers and a linear one. The weights depend on the seed."""
-
-    def __init__(self, sizes: list[int], seed: int) -> None:
-        super().__init__()
-        random = np.random.RandomState(seed)
-        pairs = list(itertools.pairwise(sizes))
-        self.matrices = [tf.Variable(orthogonal(random, *pair), name="matrix") for pair in pairs]
-        self.biases = [tf.Variable(tf.zeros(size), name="bias") for size in sizes[1:]]
-
-    def __call__(self, observations: Any) -> Any:
-        """Values of shape (B, actions) for observations of shape (B, inputs)."""
-        values = observations
-        for matrix, bias in zip(self.matrices[:-1], self.biases[:-1], strict=True):
-            values = tf.tanh(values @ matrix + bias)
-        return values @ self.matrices[-1] + self.biases[-1]
 
 
 class ReplayBuffer:
@@ -68,24 +48,11 @@ class DQN:
         self.spaces, self.settings, self.trial_steps = spaces, settings or Settings(), steps
         self.progress: list[dict[str, float]] = []
         self._random = np.random.RandomState(seed)
-        inputs = prod(spaces.observation)
-        sizes = [inputs, *[self.settings.hidden_units] * self.settings.hidden_layers, spaces.actions]
-        with tf.device(CPU):
-            self.network, self.target = QNetwork(sizes, seed), QNetwork(sizes, seed)
-            self._optimizer = FusedAdam(self.network.trainable_variables, **ADAM)
-            self._values, self._train = self._compiled(inputs)
+        inputs = math.prod(spaces.observation)
+        self.network, self.target = (QNetwork(inputs, spaces.actions, self.settings, seed) for _ in range(2))
+        self._optimizer = Adam(self.network.weights.flat.size, **ADAM)
         self.buffer = ReplayBuffer(max(1, int(self.settings.buffer_fraction * steps)), inputs)
         self.steps = 0
-
-    def _compiled(self, inputs: int) -> tuple[Any, Any]:
-        """Functions that give the values of observations, and that learn from a batch.
-
-        They are traced here, once: to look for the trace that fits takes a third of a call.
-        """
-        flat, one = tf.TensorSpec([None, inputs]), tf.TensorSpec([None])
-        values, update = tf.function(self.network.__call__), tf.function(self._one_update)
-        learn = update.get_concrete_function(flat, tf.TensorSpec([None], tf.int32), one, flat, one)
-        return values.get_concrete_function(flat), learn
 
     @property
     def exploration(self) -> float:
@@ -102,56 +69,75 @@ class DQN:
 
     def best_action(self, observation: np.ndarray) -> int:
         """The action of the largest value."""
-        with tf.device(CPU):
-            return int(np.argmax(self._values(tf.constant(np.float32(observation).reshape(1, -1)))))
+        return int(self.network.values(np.asarray(observation, np.float32).reshape(1, -1)).argmax())
 
     def observe(self, observation: np.ndarray, action: int, reward: float, following: np.ndarray, ended: bool) -> None:
-        """Remember the step; after the first `learning_starts`, learn from a batch and renew the target network."""
+        """Remember the step; after `learning_starts`, learn from a batch and renew the target network.
+
+        Steps count from 0 here, as in Baselines' loop: by default the first update is at step 1001, when 1,002
+        transitions are known, and the first copy to the target network at step 1100.
+        """
         self.buffer.add(observation, action, reward, following, ended)
+        step = self.steps
         self.steps += 1
-        if self.steps <= self.settings.learning_starts:
+        if step <= self.settings.learning_starts:
             return
-        if self.steps % self.settings.train_every == 0:
-            self._learn()
-        if self.steps % self.settings.target_every == 0:
+        if step % self.settings.train_every == 0:
+            numbers = self._learn(*self.buffer.sample(self.settings.batch_size, self._random))
+            self.progress.append({"step": self.steps, "exploration": self.exploration, **numbers})
+        if step % self.settings.target_every == 0:
             self._renew_target()
 
     def save(self, folder: Path | str, history: list[dict[str, Any]]) -> None:
-        """Write weights and card (see `policy_files`)."""
-        save_policy(folder, self.network.trainable_variables, self._architecture(), self.spaces, history)
+        """Write weights and card (see `policy_files`); not Adam's moments, since no policy is passed on (Section 5)."""
+        weights = self.network.weights
+        save_policy(folder, {WEIGHTS: weights.flat}, weights.shapes, self._architecture(), self.spaces, history)
 
     def load(self, folder: Path | str) -> list[dict[str, Any]]:
         """Take over saved weights; returns their history. Raises `PolicyError` where the policy does not fit."""
-        history = load_policy(folder, self.network.trainable_variables, self._architecture(), self.spaces)
+        history = load_policy(folder, {WEIGHTS: self.network.weights.flat}, self._architecture(), self.spaces)
         self._renew_target()
         return history
 
     def _architecture(self) -> dict[str, Any]:
-        sizes = {"hidden_units": self.settings.hidden_units, "hidden_layers": self.settings.hidden_layers}
-        return {"agent": self.name, **sizes}
-
-    def _learn(self) -> None:
-        batch = self.buffer.sample(self.settings.batch_size, self._random)
-        with tf.device(CPU):
-            numbers = self._train(*(tf.constant(array) for array in batch))
-        row = {name: float(number) for name, number in numbers.items()}
-        self.progress.append({"step": self.steps, "exploration": self.exploration, **row})
+        keys = ("hidden_units", "hidden_layers", "dueling", "dueling_units")
+        return {"agent": self.name, **{key: getattr(self.settings, key) for key in keys}}
 
     def _renew_target(self) -> None:
-        for ours, theirs in zip(self.network.trainable_variables, self.target.trainable_variables, strict=True):
-            theirs.assign(ours)
+        self.target.weights.flat[:] = self.network.weights.flat
 
-    def _one_update(self, observations: Any, actions: Any, rewards: Any, following: Any, ends: Any) -> dict[str, Any]:
-        """One step on a batch: Huber loss to the double-Q target, each gradient clipped, Adam."""
-        best = tf.argmax(self.network(following), axis=1, output_type=tf.int32)
-        future = tf.gather(self.target(following), best, batch_dims=1)
-        targets = rewards + self.settings.discount * (1 - ends) * future
-        weights = self.network.trainable_variables
-        with tf.GradientTape() as tape:
-            errors = tf.gather(self.network(observations), actions, batch_dims=1) - targets
-            size = tf.abs(errors)
-            loss = tf.reduce_mean(tf.where(size < 1, 0.5 * tf.square(errors), size - 0.5))
-        gradients = tape.gradient(loss, weights)
-        clipped = [tf.clip_by_norm(gradient, self.settings.max_gradient_norm) for gradient in gradients]
-        self._optimizer.apply(clipped, self.settings.learning_rate)
-        return {"loss": loss, "gradient_norm": tf.linalg.global_norm(gradients)}
+    def _learn(
+        self,
+        observations: np.ndarray,
+        actions: np.ndarray,
+        rewards: np.ndarray,
+        following: np.ndarray,
+        ends: np.ndarray,
+    ) -> dict[str, float]:
+        """One step on a batch: Huber loss to the double-Q target, each variable's gradient clipped, Adam."""
+        rows, largest = np.arange(len(actions)), self.settings.max_gradient_norm
+        outputs = self.network.forward(np.concatenate([observations, following]))
+        values, values_after = np.split(self.network.joined(outputs), 2)
+        future = self.target.values(following)[rows, values_after.argmax(axis=1)]
+        errors = values[rows, actions] - rewards - np.float32(self.settings.discount) * (1 - ends) * future
+
+        # Huber's loss (1964) is half the square up to 1 and linear beyond, so its slope is the error, cut to +-1.
+        cut = np.minimum(np.maximum(errors, -1), 1) / np.float32(len(errors))
+        slopes = np.zeros_like(values)
+        slopes[rows, actions] = cut
+        of_observations = {name: output[: len(errors)] for name, output in outputs.items()}
+        gradient = self.network.gradient(observations, of_observations, slopes)
+        norm = math.sqrt(gradient.flat @ gradient.flat)
+        if norm > largest:  # if not, no variable's is either
+            clip_each(gradient, largest)
+        self._optimizer.apply(self.network.weights.flat, gradient.flat, self.settings.learning_rate)
+        loss = cut @ (errors - len(errors) * cut / 2)
+        return {"loss": float(loss), "gradient_norm": norm}
+
+
+def clip_each(gradient: Weights, largest: float) -> None:
+    """Scale every variable's gradient, in place, to at most this norm."""
+    for part in gradient.arrays.values():
+        norm = math.sqrt(part.ravel() @ part.ravel())
+        if norm > largest:
+            part *= np.float32(largest / norm)

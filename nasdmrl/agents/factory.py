@@ -30,6 +30,10 @@ def make_agent(
     if method == "meta_a2c":
         from nasdmrl.agents.meta_a2c import MetaA2C, Released
 
-        released = Released(forgets=config.released("D3"), shifted_inputs=config.released("D4"))
+        released = Released(
+            forgets=config.released("D3"),
+            shifted_inputs=config.released("D4"),
+            starts_with_zero=config.released("D10"),
+        )
         return MetaA2C(spaces, seed, config.meta_settings(space), released, learning)
     raise NasdmrlError(f"`{method}`: no agent has this name; make it in `make_agent` of nasdmrl/agents/factory.py")

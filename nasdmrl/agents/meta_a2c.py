@@ -5,32 +5,41 @@ find out, within a trial, which task it is in, and act on that although its weig
 2016; Duan et al., 2016).
 """
 
+import math
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from nasdmrl.agents.policy_files import Spaces, load_policy, save_policy
-from nasdmrl.agents.recurrent import RecurrentActorCritic
-from nasdmrl.optimizers import FusedRMSProp
+from nasdmrl.agents.descent import RMSProp
+from nasdmrl.agents.policy_files import SQUARES, WEIGHTS, Spaces, load_policy, save_policy
+from nasdmrl.agents.recurrent import RecurrentActorCritic, Step
 from nasdmrl.sections import MetaA2C as Settings
-
-CPU = "/CPU:0"  # A GPU would only slow down one small step after the other.
 
 
 @dataclass(frozen=True)
 class Released:
-    """Where the released code departs from the paper (Section 9): both false follow the paper.
+    """Where the released code departs from the paper (Section 9): all false follow the paper.
 
     forgets: the LSTM's state is set to zero at the end of every episode (D3). shifted_inputs: in the update, the
-    previous reward is the discounted return and the step counter is one ahead (D4).
+    previous reward is the discounted return, the step counter is that after the step, and the advantage is the return
+    less the value predicted when acting (D4). starts_with_zero: the first "previous action" of a trial is action 0,
+    where the paper draws it uniformly (D10).
     """
 
     forgets: bool = False
     shifted_inputs: bool = False
+    starts_with_zero: bool = False
+
+
+class Taken(NamedTuple):
+    """A step of the window: what the network computed, the actions, rewards and ends (1 or 0) of all workers."""
+
+    step: Step
+    actions: np.ndarray
+    rewards: np.ndarray
+    ends: np.ndarray
 
 
 class MetaA2C:
@@ -58,60 +67,70 @@ class MetaA2C:
         self.learning, self.workers, self.step_scale, self.forget_always = learning, workers, step_scale, forget_always
         self.progress: list[dict[str, float]] = []
         self._random = np.random.RandomState(seed)
-        inputs = prod(spaces.observation) + spaces.actions + 2
-        with tf.device(CPU):
-            self.network = RecurrentActorCritic(inputs, self.settings.lstm_units, spaces.actions, seed)
-            weights = self.network.trainable_variables
-            constants = (self.settings.rmsprop_decay, self.settings.rmsprop_epsilon, self.settings.rmsprop_initial)
-            self._optimizer = FusedRMSProp(weights, *constants)
-        self._step = tf.function(self.network.step, reduce_retracing=True)
-        self._train = tf.function(self._one_update)
+        inputs = math.prod(spaces.observation) + spaces.actions + 2
+        self.network = RecurrentActorCritic(inputs, self.settings.lstm_units, spaces.actions, seed)
+        constants = (self.settings.rmsprop_decay, self.settings.rmsprop_epsilon, self.settings.rmsprop_initial)
+        self._optimizer = RMSProp(self.network.weights.flat.size, *constants)
         self.steps = 0
         self.new_trial()
 
     def new_trial(self) -> None:
-        """Forget everything but the weights: the start of an interaction with one environment."""
+        """Forget everything but what was learned: the start of an interaction with one environment.
+
+        There is no previous action yet: one is drawn, by the same seed as actions are (Section 5; D10).
+        """
         self._state = self.network.zero_state(self.workers)
-        self._last_action = np.zeros((self.workers, self.spaces.actions), np.float32)
+        choices = 1 if self.released.starts_with_zero else self.spaces.actions
+        self._last_action = self._one_hot(self._random.randint(choices, size=self.workers))
         self._last_reward = np.zeros(self.workers, np.float32)
+        self._last_return = np.zeros(self.workers, np.float32)
         self._episode_step = np.zeros(self.workers, np.float32)
         self._start_window()
 
     def act(self, observation: np.ndarray) -> Any:
         """Sample an action (an int; with several workers an array) from the policy."""
-        self._inputs = self._input(observation)
-        logits, _, *self._state = self._forward(self._inputs)
-        actions = self._sampled(logits)
+        self._step = self.network.step(self._input(observation), *self._state)
+        actions = self._sampled(self._step.logits)
         return int(actions[0]) if self.workers == 1 else actions
 
     def observe(self, observation: np.ndarray, action: Any, reward: Any, following: np.ndarray, ended: Any) -> None:
         """Remember a step; after every `update_steps` steps, learn from them."""
         self.steps += 1
         actions, rewards, ends = np.atleast_1d(action), np.float32(np.atleast_1d(reward)), np.atleast_1d(ended)
-        self._window.append((self._inputs, actions, rewards, np.float32(ends)))
-        self._last_action = np.eye(self.spaces.actions, dtype=np.float32)[actions]
+        self._window.append(Taken(self._step, actions, rewards, np.float32(ends)))
+        self._last_action = self._one_hot(actions)
         self._last_reward = rewards
         self._episode_step = np.where(ends, np.float32(0), self._episode_step + 1)
         keep = self._keep(ends)[:, None]
-        self._state = [state * keep for state in self._state]
+        self._state = (self._step.hidden * keep, self._step.cell * keep)
         if len(self._window) == self.settings.update_steps:
             if self.learning:
                 self._update(following)
             self._start_window()
 
     def save(self, folder: Path | str, history: list[dict[str, Any]]) -> None:
-        """Write weights and card (see `policy_files`); `history` tells which trials they learned in."""
-        save_policy(folder, self.network.trainable_variables, self._architecture(), self.spaces, history)
+        """Write weights, mean squares and card (see `policy_files`); `history` tells which trials they learned in."""
+        save_policy(folder, self._learned(), self.network.weights.shapes, self._architecture(), self.spaces, history)
 
     def load(self, folder: Path | str) -> list[dict[str, Any]]:
-        """Take over saved weights; returns their history. Raises `PolicyError` where the policy does not fit."""
-        return load_policy(folder, self.network.trainable_variables, self._architecture(), self.spaces)
+        """Take over saved weights, and RMSProp's mean squares but for `restart_rmsprop`; returns their history.
+
+        Call it at the start of a trial. Raises `PolicyError` where the policy does not fit.
+        """
+        wanted = self._learned()
+        if self.settings.restart_rmsprop:
+            del wanted[SQUARES]
+        return load_policy(folder, wanted, self._architecture(), self.spaces)
+
+    def _learned(self) -> dict[str, np.ndarray]:
+        """What is passed on from one environment to the next (Section 5)."""
+        return {WEIGHTS: self.network.weights.flat, SQUARES: self._optimizer.squares}
 
     def _architecture(self) -> dict[str, Any]:
         return {"agent": self.name, "lstm_units": self.settings.lstm_units}
 
     def _start_window(self) -> None:
-        self._window: list[tuple[np.ndarray, ...]] = []
+        self._window: list[Taken] = []
         self._window_state = self._state
 
     def _keep(self, ends: np.ndarray) -> np.ndarray:
@@ -126,9 +145,9 @@ class MetaA2C:
         step = (self._episode_step * self.step_scale)[:, None]
         return np.concatenate([flat, self._last_action, self._last_reward[:, None], step], axis=1, dtype=np.float32)
 
-    def _forward(self, inputs: np.ndarray) -> list[np.ndarray]:
-        with tf.device(CPU):
-            return [array.numpy() for array in self._step(*(tf.constant(a) for a in (inputs, *self._state)))]
+    def _one_hot(self, actions: np.ndarray) -> np.ndarray:
+        """Float32 of shape (workers, actions)."""
+        return (actions[:, None] == np.arange(self.spaces.actions)).astype(np.float32)
 
     def _sampled(self, logits: np.ndarray) -> np.ndarray:
         weights = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
@@ -136,48 +155,83 @@ class MetaA2C:
         return np.minimum((weights <= chance).sum(axis=1), self.spaces.actions - 1)
 
     def _update(self, following: np.ndarray) -> None:
-        _, values, *_ = self._forward(self._input(following))
-        inputs, actions, rewards, ends = (np.stack(parts) for parts in zip(*self._window, strict=True))
-        returns = discounted_returns(rewards, ends, values, self.settings.discount)
+        """Learn from the window, whose last step led to the observation `following`."""
+        value_after = self.network.step(self._input(following), *self._state).values
+        steps, *rest = zip(*self._window, strict=True)
+        actions, rewards, ends = (np.stack(parts) for parts in rest)
+        returns = discounted_returns(rewards, ends, value_after, self.settings.discount)
+        advantages = returns - np.stack([step.values for step in steps])
         # A window starts from the state as it then is, so there is nothing left to forget before its first step.
         keep = np.stack([np.ones(self.workers, np.float32), *(self._keep(end) for end in ends[:-1])])
         if self.released.shifted_inputs:
-            inputs = self._shifted(inputs, returns)
-        with tf.device(CPU):
-            arrays = (inputs, keep, actions.astype(np.int32), returns, *self._window_state)
-            numbers = self._train(*(tf.constant(array) for array in arrays))
-        self.progress.append({"step": self.steps, **{name: float(number) for name, number in numbers.items()}})
+            steps = self._unrolled(self._shifted(steps, ends, returns), keep)
+        # Otherwise the weights are still those that the steps were computed with: no need to compute them again.
+        self._last_return = returns[-1]
+        self.progress.append({"step": self.steps, **self._learn(steps, keep, actions, returns, advantages)})
 
-    def _shifted(self, inputs: np.ndarray, returns: np.ndarray) -> np.ndarray:
-        """The inputs as the released code's update has them (D4): the returns for the rewards, steps one ahead."""
-        shifted = inputs.copy()
-        shifted[1:, :, -2] = returns[:-1]
-        shifted[:, :, -1] += self.step_scale
-        return shifted
+    def _shifted(self, steps: tuple[Step, ...], ends: np.ndarray, returns: np.ndarray) -> np.ndarray:
+        """The inputs as the released code's update has them (D4), (T, workers, inputs): those of after the step."""
+        inputs = np.stack([step.inputs[:, : self.network.inputs] for step in steps])
+        inputs[..., -2] = np.stack([self._last_return, *returns[:-1]])
+        inputs[..., -1] = (1 - ends) * (inputs[..., -1] + np.float32(self.step_scale))
+        return inputs
 
-    def _one_update(self, inputs: Any, keep: Any, actions: Any, returns: Any, hidden: Any, cell: Any) -> dict[str, Any]:
-        """One step of A2C on a window (eq. 1): policy gradient, value loss, entropy; clipped; RMSProp."""
-        settings, weights = self.settings, self.network.trainable_variables
-        with tf.GradientTape() as tape:
-            logits, values = self.network.unroll(inputs, keep, hidden, cell)
-            log_policy = tf.nn.log_softmax(logits)
-            chosen = tf.gather(log_policy, actions, batch_dims=2)
-            advantages = tf.stop_gradient(returns - values)
-            policy_loss = -tf.reduce_mean(chosen * advantages)
-            value_loss = tf.reduce_mean(tf.square(returns - values))
-            entropy = -tf.reduce_mean(tf.reduce_sum(tf.exp(log_policy) * log_policy, axis=-1))
-            loss = policy_loss + settings.value_weight * value_loss - settings.entropy_weight * entropy
-        gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, weights), settings.max_gradient_norm)
-        self._optimizer.apply(gradients, settings.learning_rate)
-        left, total = tf.math.reduce_variance(returns - values), tf.math.reduce_variance(returns)
-        explained = tf.where(total > 0, 1 - left / total, 0.0)
+    def _unrolled(self, inputs: np.ndarray, keep: np.ndarray) -> tuple[Step, ...]:
+        """The window's steps computed from these inputs, from the state before the window."""
+        hidden, cell = self._window_state
+        steps = []
+        for now, kept in zip(inputs, keep[..., None], strict=True):
+            steps.append(self.network.step(now, hidden * kept, cell * kept))
+            hidden, cell = steps[-1].hidden, steps[-1].cell
+        return tuple(steps)
+
+    def _learn(
+        self,
+        steps: tuple[Step, ...],
+        keep: np.ndarray,
+        actions: np.ndarray,
+        returns: np.ndarray,
+        advantages: np.ndarray,
+    ) -> dict[str, float]:
+        """One step of A2C on a window (eq. 1): policy gradient, value loss, entropy; clipped; RMSProp.
+
+        actions, returns and advantages have shape (T, workers); each part of the loss is a mean over all of them.
+        """
+        settings, share = self.settings, np.float32(1 / actions.size)
+        logits, values = np.stack([step.logits for step in steps]), np.stack([step.values for step in steps])
+        log_policy = log_softmax(logits)
+        policy = np.exp(log_policy)
+        entropies = -(policy * log_policy).sum(axis=-1)
+        chosen = actions[..., None] == np.arange(self.spaces.actions)
+        errors = values - returns
+
+        logit_slopes = advantages[..., None] * (policy - chosen)
+        logit_slopes += np.float32(settings.entropy_weight) * policy * (log_policy + entropies[..., None])
+        value_slopes = np.float32(2 * settings.value_weight) * errors
+        gradient = self.network.gradient(steps, keep, share * logit_slopes, share * value_slopes)
+        norm = math.sqrt(gradient @ gradient)
+        if norm > settings.max_gradient_norm:
+            gradient *= np.float32(settings.max_gradient_norm / norm)
+        self._optimizer.apply(self.network.weights.flat, gradient, settings.learning_rate)
         return {
-            "entropy": entropy,
-            "policy_loss": policy_loss,
-            "value_loss": value_loss,
-            "explained_variance": explained,
+            "entropy": float(share * entropies.sum()),
+            "policy_loss": float(-share * (log_policy[chosen] @ advantages.ravel())),
+            "value_loss": float(share * (errors.ravel() @ errors.ravel())),
+            "explained_variance": explained_variance(errors, returns),
             "gradient_norm": norm,
         }
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Logarithms of the probabilities, over the last axis."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def explained_variance(errors: np.ndarray, returns: np.ndarray) -> float:
+    """Share of the returns' variance that the values explain; 0 where the returns do not vary."""
+    total = float(returns.var())
+    return 1 - float(errors.var()) / total if total > 0 else 0.0
 
 
 def discounted_returns(rewards: np.ndarray, ends: np.ndarray, bootstrap: np.ndarray, discount: float) -> np.ndarray:

@@ -2,7 +2,12 @@
 
 import atexit
 import gc
+import os
 import sys
+
+# Read by NumPy's BLAS when it loads, so before anything imports NumPy. The agents' products are small: more threads
+# wait for each other longer than they compute, and for the cores of other jobs.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Importing a module registers its commands.
 from nasdmrl.cli import archives, cluster, data, networks, outputs, plan, recordings, searches  # noqa: F401

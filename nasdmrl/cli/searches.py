@@ -1,5 +1,6 @@
 """Commands that search, and that read what was found."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -52,15 +53,13 @@ def search(
     one_of("method", method, list(METHODS))
     known_space(space)
     _check_policy_options(method, policy, fixed)
+    from nasdmrl.agents.factory import make_agent
     from nasdmrl.agents.policy_files import Spaces
     from nasdmrl.config import load
     from nasdmrl.search import run_search
 
     settings, data = load(config), load_images(dataset, images)
-    start(threads)
-    from nasdmrl.agents.factory import make_agent
-
-    env = _environment(settings, data, store, space, sigma)
+    env = _environment(settings, data, store, space, sigma, threads)
     agent = make_agent(method, Spaces.of(env), seed, steps, settings, learning=not fixed, space=space)
     history = _learned_before(agent, method, policy)
     run_search(agent, env, steps, output, f"{method} on {dataset}")
@@ -68,12 +67,13 @@ def search(
         _keep_learned(agent, output.parent, [*history, {"dataset": dataset, "steps": steps, "seed": seed}])
 
 
-def _environment(settings, data, store: Path, space: str, sigma: float):
+def _environment(settings, data, store: Path, space: str, sigma: float, threads: int):
     from nasdmrl.env import NASEnv
     from nasdmrl.evaluation import Evaluator
     from nasdmrl.store import EvaluationStore
 
-    evaluator = Evaluator(data, settings.recipe(space), EvaluationStore(store), settings.environment)
+    recipe, starting = settings.recipe(space), partial(start, threads)
+    evaluator = Evaluator(data, recipe, EvaluationStore(store), settings.environment, start=starting)
     return NASEnv(evaluator, space, settings.max_layers(space), settings.max_actions(space), sigma)
 
 
@@ -123,8 +123,7 @@ def prewarm(
     if part >= parts:
         raise NasdmrlError(f"--part {part}: the tasks are 0 to {parts - 1} (prewarm.tasks)")
     networks = share(known_beforehand(settings, data.shape, steps), part, parts, data, recipe)
-    start(threads)
-    evaluator = Evaluator(data, recipe, EvaluationStore(store), settings.environment)
+    evaluator = Evaluator(data, recipe, EvaluationStore(store), settings.environment, start=partial(start, threads))
     evaluate_all(networks, evaluator, output, f"prewarm {dataset}, task {part} of {parts}")
 
 

@@ -49,7 +49,13 @@ SEARCH_SECTIONS = [
     *["fidelity", "early_stop", "environment"],
     *[f"deviations.{name}" for name in ("D1", "D2", "D6")],
 ]
-META_SECTIONS = [*SEARCH_SECTIONS, "deviations.D3", "deviations.D4", "meta_a2c"]
+META_SECTIONS = [
+    *SEARCH_SECTIONS,
+    "deviations.D3",
+    "deviations.D4",
+    "deviations.D10",
+    "meta_a2c",
+]
 CLAIM_SECTIONS = [
     "plots.bin_episodes",
     *[
