@@ -195,11 +195,17 @@ def test_nothing_is_computed_twice(tmp_path, data, recipe, trained):
     assert trained == [parse("conv3"), parse("conv5")]
 
 
-def test_invalid_networks_are_recorded_and_not_trained(tmp_path, data, recipe, trained):
-    store = EvaluationStore(tmp_path)
-    evaluation = Evaluator(data, recipe, store)(parse("max3 max3 max3"))
+def test_invalid_networks_are_neither_trained_nor_stored(tmp_path, data, recipe, trained):
+    starts = []
+    evaluator = Evaluator(data, recipe, EvaluationStore(tmp_path), start=lambda: starts.append(len(trained)))
+    evaluation = evaluator(parse("max3 max3 max3"))
     assert (evaluation.status, evaluation.reward, trained) == ("invalid", 0.0, [])
-    assert [r["status"] for r in store] == ["invalid"]
+    assert list(tmp_path.iterdir()) == starts == []
+    for text in ("conv3", "conv5"):
+        evaluator(parse(text))
+    assert (len(trained), starts) == (2, [0])  # started once, before the first training
+    again = Evaluator(data, recipe, EvaluationStore(tmp_path), start=lambda: starts.append("again"))
+    assert (again(parse("conv3")).from_store, starts) == (True, [0])
 
 
 def test_a_record_tells_how_it_was_made(tmp_path, data, recipe):
