@@ -19,7 +19,6 @@ from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluation
 from nasdmrl.nsc import Network, canonical
-from nasdmrl.runtime import start_tensorflow
 from nasdmrl.sections import MetaA2C as Settings
 
 Task = tuple[int, int]
@@ -94,14 +93,12 @@ def episodes_needed(agent, task: Task) -> int:
 def fixed(agent: MetaA2C, seed: int) -> MetaA2C:
     """The trained policy with fixed weights, in one environment."""
     copy = MetaA2C(agent.spaces, seed, SETTINGS, agent.released, learning=False, step_scale=agent.step_scale)
-    for ours, theirs in zip(copy.network.trainable_variables, agent.network.trainable_variables, strict=True):
-        ours.assign(theirs)
+    copy.network.weights.flat[:] = agent.network.weights.flat
     return copy
 
 
 def compared(seed: int, released: Released | None = None) -> tuple[float, float]:
     """Mean episodes needed on the held-out tasks: by a policy trained with this seed, and by random search."""
-    start_tensorflow(threads=1)
     agent = trained(seed, released=released)
     ours = [episodes_needed(fixed(agent, 100 * seed + i), task) for i, task in enumerate(HELD_OUT)]
     random = [episodes_needed(RandomSearch(8, 100 * seed + i), task) for i, task in enumerate(HELD_OUT)]

@@ -11,7 +11,6 @@ import pandas as pd
 
 from nasdmrl.agents.meta_a2c import MetaA2C
 from nasdmrl.agents.policy_files import Spaces
-from nasdmrl.runtime import start_tensorflow
 from nasdmrl.sections import MetaA2C as Settings
 
 PULLS = 100
@@ -63,8 +62,7 @@ def fixed_regret(agent: MetaA2C, variant: str, count: int = 1000, seed: int = 99
         agent.spaces, seed, SETTINGS, learning=False, workers=count, step_scale=agent.step_scale,
         forget_always=agent.forget_always,
     )  # fmt: skip
-    for ours, theirs in zip(fixed.network.trainable_variables, agent.network.trainable_variables, strict=True):
-        ours.assign(theirs)
+    fixed.network.weights.flat[:] = agent.network.weights.flat
     return play(fixed, bandits(variant, count, random), random).mean(axis=0).cumsum()
 
 
@@ -126,7 +124,6 @@ def draw(found: dict[str, dict[str, np.ndarray]], path: str) -> None:
 
 def main() -> None:
     """Print cumulative regret after the last pull, and draw the curves."""
-    start_tensorflow(threads=1)
     found = curves()
     rows = {
         variant: {name: np.atleast_2d(regret)[:, -1].round(2).tolist() for name, regret in players.items()}

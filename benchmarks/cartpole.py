@@ -5,7 +5,6 @@ import numpy as np
 
 from nasdmrl.agents.dqn import DQN
 from nasdmrl.agents.policy_files import Spaces
-from nasdmrl.runtime import start_tensorflow
 from nasdmrl.sections import DQN as Settings
 
 STEPS, SEEDS, EPISODES, SOLVED = 200_000, (0, 1, 2, 3), 100, 195
@@ -52,7 +51,6 @@ def mean_return(agent: DQN, seed: int = 1000) -> float:
 
 def main() -> None:
     """Print the mean return of each seed's policy."""
-    start_tensorflow(threads=1)
     returns = [mean_return(trained(seed)) for seed in SEEDS]
     print(
         f"CartPole-v1, mean return over {EPISODES} episodes after {STEPS} steps, seeds {SEEDS}: {np.round(returns, 1)}"

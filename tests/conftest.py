@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as commands have it, before NumPy loads its BLAS
+
 import numpy as np
 import pytest
 

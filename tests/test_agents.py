@@ -1,4 +1,4 @@
-"""The agents against NumPy, hand values, and tasks with known answers."""
+"""The agents against equations in float64 with TensorFlow's gradients, hand values, and tasks with known answers."""
 
 import json
 
@@ -8,9 +8,11 @@ import pytest
 import tensorflow as tf
 from test_env import table as by_depth
 
-from nasdmrl.agents.dqn import ADAM, DQN, QNetwork, ReplayBuffer
+from nasdmrl.agents.descent import Adam, RMSProp
+from nasdmrl.agents.dqn import ADAM, DQN, ReplayBuffer
 from nasdmrl.agents.meta_a2c import MetaA2C, Released, discounted_returns
 from nasdmrl.agents.policy_files import PolicyError, Spaces
+from nasdmrl.agents.q_network import QNetwork
 from nasdmrl.env import NASEnv
 from nasdmrl.evaluation import Evaluation
 from nasdmrl.nsc import canonical, to_text
@@ -20,91 +22,122 @@ from nasdmrl.sections import MetaA2C as A2CSettings
 SMALL = Spaces((2, 2), 3)
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+def in_float64(network):
+    """A network's weights by name, as variables of TensorFlow."""
+    return {name: tf.Variable(array, dtype=tf.float64) for name, array in network.weights.arrays.items()}
 
 
-def numeric_gradient(loss, weights, step=1e-5):
-    """Central differences of a float64 loss: independent of any automatic derivative."""
-    gradients = [np.zeros_like(w) for w in weights]
-    for w, g in zip(weights, gradients, strict=True):
-        for place in np.ndindex(w.shape):
-            kept = w[place]
-            values = []
-            for sign in (1, -1):
-                w[place] = kept + sign * step
-                values.append(loss())
-            w[place] = kept
-            g[place] = (values[0] - values[1]) / (2 * step)
-    return gradients
+def randomise(network, random, scale=0.5):
+    network.weights.flat[:] = random.normal(0, scale, network.weights.flat.size)
 
 
-def a2c_loss(weights, inputs, actions, returns, hidden, cell, settings, constants):
-    """Equation 1 and the LSTM of Section 5, in NumPy; `constants` holds the advantages, which have no gradient."""
-    wx, wh, b, wp, bp, wv, bv = weights
-    policy, value, entropy = [], [], []
-    for t, x in enumerate(inputs):
-        i, f, o, g = np.split(x @ wx + hidden @ wh + b, 4, axis=1)
-        cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
-        hidden = sigmoid(o) * np.tanh(cell)
-        logits = hidden @ wp + bp
-        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-        v = (hidden @ wv + bv)[:, 0]
-        if len(constants) <= t:
-            constants.append(returns[t] - v)
-        policy.append(-np.log(p[np.arange(len(x)), actions[t]]) * constants[t])
-        value.append((returns[t] - v) ** 2)
-        entropy.append(-(p * np.log(p)).sum(axis=1))
-    return np.mean(policy) + settings.value_weight * np.mean(value) - settings.entropy_weight * np.mean(entropy)
+# --- deep meta-RL ---------------------------------------------------------------------------------------------
 
 
-def weights_of(network):
-    names = ("input_weights", "state_weights", "bias", "policy_weights", "policy_bias", "value_weights", "value_bias")
-    return [getattr(network, name) for name in names]
+def lstm_step(weights, inputs, hidden, cell):
+    """The LSTM and the heads of Section 5: logits, values, hidden and cell state."""
+    gates = tf.concat([inputs, hidden], axis=1) @ weights["lstm_weights"] + weights["lstm_bias"]
+    into, forget, out, candidate = tf.split(gates, 4, axis=1)
+    cell = tf.sigmoid(forget) * cell + tf.sigmoid(into) * tf.tanh(candidate)
+    hidden = tf.sigmoid(out) * tf.tanh(cell)
+    heads = hidden @ weights["head_weights"] + weights["head_bias"]
+    return heads[:, :-1], heads[:, -1], hidden, cell
+
+
+def a2c_gradients(weights, inputs, keep, state, actions, returns, advantages, settings):
+    """Gradients of equation 1 by name, and their global norm, from the state before the window."""
+    with tf.GradientTape() as tape:
+        hidden, cell = state
+        policy, value, entropy = [], [], []
+        for t, now in enumerate(inputs):
+            logits, values, hidden, cell = lstm_step(weights, now, hidden * keep[t], cell * keep[t])
+            logs = tf.nn.log_softmax(logits)
+            policy.append(-tf.gather(logs, actions[t], batch_dims=1) * advantages[t])
+            value.append(tf.square(returns[t] - values))
+            entropy.append(-tf.reduce_sum(tf.exp(logs) * logs, axis=1))
+        policy, value, entropy = (tf.reduce_mean(part) for part in (policy, value, entropy))
+        loss = policy + settings.value_weight * value - settings.entropy_weight * entropy
+    gradients = tape.gradient(loss, weights)
+    norm = float(tf.linalg.global_norm(list(gradients.values())))
+    numbers = {"policy_loss": policy, "value_loss": value, "entropy": entropy, "gradient_norm": norm}
+    return {name: gradient.numpy() for name, gradient in gradients.items()}, numbers
+
+
+WINDOW, SCALE = 4, 0.5
+ENDS = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0]])
+"""Which of three workers' episodes end with each of eight steps, two windows."""
 
 
 @pytest.mark.parametrize("max_norm", [0.05, 100.0])
-def test_one_a2c_update_is_numpys(max_norm):
-    settings = A2CSettings(lstm_units=3, update_steps=4, max_gradient_norm=max_norm, rmsprop_initial=0.5)
-    agent, random = MetaA2C(SMALL, 0, settings), np.random.RandomState(1)
-    for variable in agent.network.trainable_variables:
-        variable.assign(random.normal(0, 0.5, variable.shape))
-    before = [v.numpy().astype(np.float64) for v in weights_of(agent.network)]
-    hidden, cell = random.normal(size=(2, 1, 3))
-    agent._state = agent._window_state = [np.float32(hidden), np.float32(cell)]
-    seen, observation = [], random.normal(size=(2, 2))
-    for step in range(4):
-        last = ([0.0] * 3 if not seen else np.eye(3)[seen[-1][1]], 0.0 if not seen else seen[-1][2])
-        episode_step = [0, 1, 0, 1][step]  # an episode ends with the second step
-        action, reward = agent.act(observation), float(random.normal())
-        seen.append((np.concatenate([observation.ravel(), last[0], [last[1], episode_step]]), action, reward))
-        following = random.normal(size=(2, 2))
-        agent.observe(observation, action, reward, following, step == 1)
+@pytest.mark.parametrize(
+    ("workers", "released", "cut"),
+    [
+        (1, Released(), False),
+        (3, Released(), False),
+        (1, Released(forgets=True), False),
+        (1, Released(shifted_inputs=True), False),
+        (3, Released(forgets=True, shifted_inputs=True, starts_with_zero=True), False),
+        (3, Released(), True),
+    ],
+)
+def test_a2c_updates_are_those_of_the_equations(workers, released, cut, max_norm):
+    """Two windows of a trial, everything but the sampled actions computed anew from Sections 5 and 9."""
+    settings = A2CSettings(
+        lstm_units=3, update_steps=WINDOW, max_gradient_norm=max_norm, rmsprop_initial=0.5, learning_rate=0.5
+    )
+    agent = MetaA2C(SMALL, 7, settings, released, workers=workers, step_scale=SCALE, forget_always=cut)
+    random = np.random.RandomState(1)
+    randomise(agent.network, random)
+    first = np.zeros(workers, int) if released.starts_with_zero else np.random.RandomState(7).randint(3, size=workers)
+    last_action, last_reward, last_return, counter = np.eye(3)[first], *np.zeros((3, workers))
+    weights, squares = in_float64(agent.network), np.full(agent.network.weights.flat.size, 0.5)
+    state = before = [np.zeros((workers, 3))] * 2
+    observation, window = random.normal(size=(workers, 2, 2)), []
+
+    def seen():
+        flat = observation.reshape(workers, -1)
+        return np.concatenate([flat, last_action, last_reward[:, None], SCALE * counter[:, None]], axis=1)
+
+    for ends in ENDS[:, :workers]:
+        inputs = seen()
+        _, values, *state = lstm_step(weights, inputs, *state)
+        actions, rewards = np.atleast_1d(agent.act(observation)), np.float32(random.normal(size=workers))
+        following = random.normal(size=(workers, 2, 2))
+        one = workers == 1
+        agent.observe(
+            observation, actions[0] if one else actions, float(rewards[0]) if one else rewards, following,
+            bool(ends[0]) if one else ends,
+        )  # fmt: skip
+        window.append((inputs, actions, rewards.astype(np.float64), ends, values))
+        kept = np.zeros((workers, 1)) if cut else 1.0 - ends[:, None] * released.forgets
+        state = [kept * part for part in state]
+        last_action, last_reward, counter = np.eye(3)[actions], rewards, np.where(ends, 0, counter + 1)
         observation = following
-    inputs, actions, rewards = (np.array(column) for column in zip(*seen, strict=True))
-    # The value after the window, by NumPy's LSTM, starts the returns; the second step's return is its reward.
-    wx, wh, b, _, _, wv, bv = before
-    h, c = hidden, cell
-    final = np.concatenate([observation.ravel(), np.eye(3)[actions[-1]], [rewards[-1], 2]])
-    for x in (*inputs, final):
-        i, f, o, g = np.split(x[None] @ wx + h @ wh + b, 4, axis=1)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-    returns = np.zeros((4, 1))
-    returns[3] = rewards[3] + 0.9 * (h @ wv + bv)[0]
-    returns[2] = rewards[2] + 0.9 * returns[3]
-    returns[1] = rewards[1]
-    returns[0] = rewards[0] + 0.9 * returns[1]
-    constants = []
-    arguments = (inputs[:, None], actions[:, None], returns, hidden, cell, settings, constants)
-    gradients = numeric_gradient(lambda: a2c_loss(before, *arguments), before)
-    norm = np.sqrt(sum((g**2).sum() for g in gradients))
-    for variable, weight, gradient in zip(weights_of(agent.network), before, gradients, strict=True):
-        g = gradient * min(1.0, max_norm / norm)
-        square = 0.99 * 0.5 + 0.01 * g**2
-        np.testing.assert_allclose(variable.numpy(), weight - 0.001 * g / np.sqrt(square + 1e-5), atol=1e-5)
-    assert agent.progress[0]["gradient_norm"] == pytest.approx(norm, rel=1e-3)
-    assert agent.progress[0]["entropy"] > 0
+        if len(window) < WINDOW:
+            continue
+
+        _, after, *_ = lstm_step(weights, seen(), *state)
+        inputs, actions, rewards, ended, values = (np.array(parts) for parts in zip(*window, strict=True))
+        returns = np.zeros_like(rewards)
+        for t in reversed(range(WINDOW)):
+            after = returns[t] = rewards[t] + 0.9 * (1 - ended[t]) * after
+        if released.shifted_inputs:
+            inputs[:, :, -2] = [last_return, *returns[:-1]]
+            inputs[:, :, -1] = np.where(ended, 0, inputs[:, :, -1] + SCALE)
+        forgotten = np.ones_like(ended) if cut else ended * released.forgets
+        keep = 1.0 - np.concatenate([np.zeros((1, workers)), forgotten[:-1]])[..., None]
+        gradients, numbers = a2c_gradients(weights, inputs, keep, before, actions, returns, returns - values, settings)
+        gradient = np.concatenate([g.ravel() for g in gradients.values()])
+        gradient *= min(1.0, max_norm / numbers["gradient_norm"])
+        squares = 0.99 * squares + 0.01 * gradient**2
+        expected = np.concatenate([w.numpy().ravel() for w in weights.values()])
+        expected -= 0.5 * gradient / np.sqrt(squares + 1e-5)
+        np.testing.assert_allclose(agent.network.weights.flat, expected, atol=3e-6)
+        np.testing.assert_allclose(agent._optimizer.squares, squares, rtol=1e-5)
+        for name, number in numbers.items():
+            assert agent.progress[-1][name] == pytest.approx(float(number), abs=1e-5), name
+        weights, before, window, last_return = in_float64(agent.network), state, [], returns[-1]
+    assert [row["step"] for row in agent.progress] == [4, 8]
 
 
 def test_returns_by_hand():
@@ -113,41 +146,134 @@ def test_returns_by_hand():
     assert returns[:, 0].tolist() == [1 + 0.5 * 2, 2, 3 + 0.5 * 10]
 
 
-def test_one_dqn_update_is_numpys():
-    agent = DQN(Spaces((2,), 3), 0, 100, DQNSettings(hidden_units=4, max_gradient_norm=0.1, discount=0.9))
-    random = np.random.RandomState(3)
-    for variable in (*agent.network.trainable_variables, *agent.target.trainable_variables):
-        variable.assign(random.normal(0, 0.7, variable.shape))
+def test_first_weights_are_baselines():
+    network = MetaA2C(Spaces((10, 25), 8), 0).network
+    of_input, of_state = np.split(network.weights["lstm_weights"], [250 + 8 + 2])
+    for matrix, rows in ((of_input, 260), (of_state, 128)):
+        np.testing.assert_allclose(matrix @ matrix.T, np.eye(rows), atol=1e-5)
+    policy, value = np.split(network.weights["head_weights"], [8], axis=1)
+    np.testing.assert_allclose(policy.T @ policy, 1e-4 * np.eye(8), atol=1e-8)
+    assert np.linalg.norm(value) == pytest.approx(1)
+    assert np.abs(network.weights["lstm_bias"]).max() == np.abs(network.weights["head_bias"]).max() == 0
 
-    def q(weights, x):
-        for matrix, bias in zip(weights[0:2], weights[3:5], strict=True):
-            x = np.tanh(x @ matrix + bias)
-        return x @ weights[2] + weights[5]
 
-    ours, target = ([*net.matrices, *net.biases] for net in (agent.network, agent.target))
-    before, fixed = ([v.numpy().astype(np.float64) for v in variables] for variables in (ours, target))
-    x, following = random.normal(size=(2, 6, 2))
-    actions, rewards = random.randint(3, size=6), random.normal(0, 2, 6)
-    ends = np.array([0, 0, 1, 0, 1, 0.0])
-    best = q(before, following).argmax(axis=1)
-    targets = rewards + 0.9 * (1 - ends) * q(fixed, following)[np.arange(6), best]
+# --- optimisers -----------------------------------------------------------------------------------------------
 
-    def loss():
-        error = np.abs(q(before, x)[np.arange(6), actions] - targets)
-        return np.mean(np.where(error < 1, 0.5 * error**2, error - 0.5))
 
-    gradients = numeric_gradient(loss, before)
-    agent._train(
-        *map(
-            tf.constant,
-            (np.float32(x), np.int32(actions), np.float32(rewards), np.float32(following), np.float32(ends)),
-        )
+def test_optimisers_are_tensorflows():
+    """The kernels that TensorFlow 1's RMSProp and Adam ran."""
+    random = np.random.RandomState(0)
+    ours = np.float32(random.normal(size=(2, 50)))
+    theirs, slots = [tf.Variable(row) for row in ours], [tf.Variable(tf.zeros(50)) for _ in range(3)]
+    squares = tf.Variable(tf.fill([50], 0.7))
+    rmsprop, adam = RMSProp(50, 0.99, 1e-5, 0.7), Adam(50, **ADAM)
+    for update in range(1, 31):
+        gradient = np.float32(random.normal(size=50) * 10.0 ** random.uniform(-6, 1, 50))
+        tf.raw_ops.ResourceApplyRMSProp(
+            var=theirs[0].handle, ms=squares.handle, mom=slots[0].handle, grad=gradient, lr=0.01, rho=0.99,
+            momentum=0.0, epsilon=1e-5,
+        )  # fmt: skip
+        tf.raw_ops.ResourceApplyAdam(
+            var=theirs[1].handle, m=slots[1].handle, v=slots[2].handle, grad=gradient, lr=0.01,
+            beta1_power=0.9**update, beta2_power=0.999**update, **ADAM,
+        )  # fmt: skip
+        rmsprop.apply(ours[0], gradient, 0.01)
+        adam.apply(ours[1], gradient, 0.01)
+    np.testing.assert_allclose(ours, [their.numpy() for their in theirs], rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(rmsprop.squares, squares.numpy(), rtol=1e-5)
+
+
+def test_moments_without_gradient_do_not_become_denormal():
+    weights, gradient = np.zeros((2, 4), np.float32)
+    rmsprop, adam = RMSProp(4, 0.9, 1e-5, 1.0), Adam(4, 0.9, 0.9, 1e-8)
+    gradient[:] = 1
+    for _ in range(2000):
+        for optimizer in (rmsprop, adam):
+            optimizer.apply(weights, gradient, 0.01)
+        gradient[:] = 0
+    for moments in (rmsprop.squares, adam._first, adam._second):
+        assert np.finfo(np.float32).tiny < moments.min() <= moments.max() < 1e-25
+
+
+# --- DQN ------------------------------------------------------------------------------------------------------
+
+
+def q_values(weights, x, dueling):
+    """Baselines' network (Section 5)."""
+    for name in ("trunk1", "trunk2"):
+        x = tf.tanh(x @ weights[f"{name}_weights"] + weights[f"{name}_bias"])
+
+    def stream(hidden, output):
+        y = tf.nn.relu(x @ weights[f"{hidden}_weights"] + weights[f"{hidden}_bias"])
+        return y @ weights[f"{output}_weights"] + weights[f"{output}_bias"]
+
+    advantages = stream("action_hidden", "action_values")
+    if not dueling:
+        return advantages
+    return stream("state_hidden", "state_value") + advantages - tf.reduce_mean(advantages, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("max_norm", [0.05, 100.0])
+@pytest.mark.parametrize("dueling", [True, False])
+def test_dqn_updates_are_those_of_the_equations(dueling, max_norm):
+    settings = DQNSettings(
+        hidden_units=4, dueling_units=5, dueling=dueling, max_gradient_norm=max_norm, discount=0.9, learning_rate=0.01
     )
-    for variable, weight, gradient in zip(ours, before, gradients, strict=True):
-        g = gradient * min(1.0, 0.1 / np.linalg.norm(gradient))
-        # Adam's first step is the learning rate times the sign, but for its small constant.
-        step = g / (np.abs(g) + ADAM["epsilon"] / np.sqrt(1 - ADAM["beta2"]))
-        np.testing.assert_allclose(variable.numpy(), weight - 0.0005 * step, atol=1e-5)
+    agent, random = DQN(Spaces((2,), 3), 0, 100, settings), np.random.RandomState(3)
+    for network in (agent.network, agent.target):
+        randomise(network, random, 0.7)
+    fixed, weights = in_float64(agent.target), in_float64(agent.network)
+    first, second = ({name: np.zeros(w.shape) for name, w in weights.items()} for _ in range(2))
+    for update in (1, 2):
+        x, following = np.float32(random.normal(size=(2, 6, 2)))
+        actions, rewards = random.randint(3, size=6), np.float32(random.normal(0, 2, 6))
+        ends = np.float32([0, 0, 1, 0, 1, 0])
+        best = tf.argmax(q_values(weights, following.astype(np.float64), dueling), axis=1)
+        future = tf.gather(q_values(fixed, following.astype(np.float64), dueling), best, batch_dims=1)
+        targets = rewards + 0.9 * (1 - ends) * future
+        with tf.GradientTape() as tape:
+            chosen = tf.gather(q_values(weights, x.astype(np.float64), dueling), actions, batch_dims=1)
+            size = tf.abs(chosen - targets)
+            loss = tf.reduce_mean(tf.where(size < 1, size**2 / 2, size - 0.5))
+        gradients = tape.gradient(loss, weights)
+        numbers = agent._learn(x, actions, rewards, following, ends)
+        assert numbers["loss"] == pytest.approx(float(loss), rel=1e-5)
+        assert numbers["gradient_norm"] == pytest.approx(
+            float(tf.linalg.global_norm(list(gradients.values()))), rel=1e-5
+        )
+        assert 0 < np.sum(size < 1) < 6  # both halves of Huber's loss are met
+        for name, gradient in gradients.items():
+            gradient = gradient.numpy()
+            g = gradient * min(1.0, max_norm / np.linalg.norm(gradient))
+            m = first[name] = 0.9 * first[name] + 0.1 * g
+            v = second[name] = 0.999 * second[name] + 0.001 * g**2
+            rate = 0.01 * np.sqrt(1 - 0.999**update) / (1 - 0.9**update)
+            expected = weights[name].numpy() - rate * m / (np.sqrt(v) + 1e-8)
+            np.testing.assert_allclose(agent.network.weights[name], expected, atol=2e-5, err_msg=name)
+        weights = in_float64(agent.network)
+
+
+@pytest.mark.parametrize(
+    ("dueling", "size"),
+    [
+        # 250 -> 64 -> 64, and streams 64 -> 256 -> 8 and 64 -> 256 -> 1, each with biases
+        (True, 55_817),
+        (False, 251 * 64 + 65 * 64 + 65 * 256 + 257 * 8),
+    ],
+)
+def test_q_network_is_baselines(dueling, size):
+    weights = QNetwork(250, 8, DQNSettings(dueling=dueling), 0).weights
+    assert weights.flat.size == size
+    for name, columns in (("trunk1", 64), ("trunk2", 64)):
+        matrix = weights[f"{name}_weights"]
+        np.testing.assert_allclose(matrix.T @ matrix, 2 * np.eye(columns), atol=1e-5)
+    for name, array in weights.arrays.items():
+        if name.endswith("bias"):
+            assert np.abs(array).max() == 0
+        elif not name.startswith("trunk"):
+            limit = np.sqrt(6 / sum(array.shape))
+            assert 0.9 * limit < np.abs(array).max() <= limit
+            assert array.std() == pytest.approx(limit / np.sqrt(3), rel=0.1)
 
 
 def test_dqn_exploration_and_buffer_follow_section_5():
@@ -168,16 +294,39 @@ def test_replay_buffer_forgets_the_oldest():
     assert set(actions) == {2, 3, 4}
 
 
+def newest(agent):
+    """The observation that was remembered last."""
+    return agent.buffer._observations.max()
+
+
+@pytest.mark.parametrize("options", [{}, {"train_every": 4, "learning_starts": 50, "target_every": 30}])
+def test_dqn_learns_when_baselines_does(options, monkeypatch):
+    settings = DQNSettings(**options)
+    agent, updates, copies = DQN(Spaces((1,), 2), 0, 1301, settings), [], []
+    # Each observation is the number of its step.
+    monkeypatch.setattr(agent, "_learn", lambda *_: updates.append((newest(agent), agent.buffer._count)) or {})
+    monkeypatch.setattr(agent, "_renew_target", lambda: copies.append(newest(agent)))
+    for t in range(1301):
+        agent.observe(np.array([t]), 0, 0.0, np.array([t + 1]), False)
+    # The loop of Baselines' `learn`, t from 0
+    due = [t for t in range(1301) if t > settings.learning_starts and t % settings.train_every == 0]
+    assert [at for at, _ in updates] == due
+    assert [known for _, known in updates] == [at + 1 for at in due]
+    assert copies == [t for t in range(1301) if t > settings.learning_starts and t % settings.target_every == 0]
+    if not options:
+        assert (updates[0], copies) == ((1001, 1002), [1100, 1200, 1300])
+
+
 def test_dqn_target_follows_every_hundred_steps():
     agent = DQN(Spaces((1,), 2), 0, 400, DQNSettings(learning_starts=0))
+    np.testing.assert_array_equal(agent.target.weights.flat, agent.network.weights.flat)
     random = np.random.RandomState(0)
-    for step in range(1, 151):
+    for step in range(151):
         agent.observe(random.normal(size=1), random.randint(2), float(random.normal()), random.normal(size=1), False)
         if step == 100:
-            kept = [v.numpy() for v in agent.network.trainable_variables]
-    for a, b, c in zip(agent.target.trainable_variables, kept, agent.network.trainable_variables, strict=True):
-        np.testing.assert_array_equal(a.numpy(), b)
-        assert not np.array_equal(b, c.numpy())
+            kept = agent.network.weights.flat.copy()
+    np.testing.assert_array_equal(agent.target.weights.flat, kept)
+    assert not np.array_equal(kept, agent.network.weights.flat)
 
 
 # --- memory -------------------------------------------------------------------------------------------------
@@ -209,11 +358,32 @@ def test_released_code_forgets_at_the_end_of_an_episode():
 def test_released_update_sees_returns_and_steps_one_ahead():
     # D4
     agent = acted(Released(shifted_inputs=True))
-    inputs = np.stack([row[0] for row in agent._window])
+    steps, *_, ends = zip(*agent._window, strict=True)
     returns = np.float32([[7], [8], [9]])
-    shifted = agent._shifted(inputs, returns)
-    assert inputs[:, 0, -2:].tolist() == [[0, 0], [0.5, 1], [0.5, 2]]
-    assert shifted[:, 0, -2:].tolist() == [[0, 1], [7, 2], [8, 3]]
+    assert [step.inputs[0, 7:9].tolist() for step in steps] == [[0, 0], [0.5, 1], [0.5, 2]]
+    assert agent._shifted(steps, np.stack(ends), returns)[:, 0, -2:].tolist() == [[0, 1], [7, 2], [8, 0]]
+    agent._last_return = np.float32([5])
+    assert agent._shifted(steps, np.stack(ends), returns)[0, 0, -2:].tolist() == [5, 1]
+    agent.new_trial()
+    assert agent._last_return == [0]
+
+
+def test_first_previous_action_of_a_trial():
+    # D10
+    def first(seed, **options):
+        agent = MetaA2C(SMALL, seed, A2CSettings(lstm_units=1), **options)
+        agent.act(np.ones((agent.workers, 2, 2)))
+        return agent._step.inputs[:, 4:7]
+
+    drawn = np.concatenate([first(seed) for seed in range(600)])
+    assert np.abs(drawn.sum(axis=0) - 200).max() < 5 * np.sqrt(600 * 2 / 9)  # five standard deviations
+    assert set(drawn.sum(axis=1)) == {1}
+    np.testing.assert_array_equal(first(5), first(5))
+    assert len(np.unique(first(0, workers=50), axis=0)) == 3
+    assert first(5, released=Released(starts_with_zero=True)).tolist() == [[1, 0, 0]]
+    agent = MetaA2C(SMALL, 0)
+    starts = [agent._last_action.argmax() for _ in range(50) if agent.new_trial() is None]
+    assert set(starts) == {0, 1, 2}
 
 
 class Cue(gymnasium.Env):
@@ -310,11 +480,68 @@ def test_policy_round_trip(make, tmp_path):
     history = [{"dataset": "omniglot", "steps": 5, "seed": 0}]
     first.save(tmp_path / "policy", history)
     assert second.load(tmp_path / "policy") == history
-    for a, b in zip(first.network.trainable_variables, second.network.trainable_variables, strict=True):
-        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    np.testing.assert_array_equal(first.network.weights.flat, second.network.weights.flat)
     second.save(tmp_path / "again", history)
-    for name in ("weights.npy", "card.json"):
+    files = sorted(path.name for path in (tmp_path / "policy").iterdir())
+    squares = ["rmsprop_squares.npy"] if first.name == "meta_a2c" else []
+    assert files == ["card.json", *squares, "weights.npy"]
+    for name in files:
         assert (tmp_path / "policy" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def wanting(kernel, best):
+    """A table: up to four convolutions of this kernel are worth something."""
+
+    def evaluate(network):
+        form = canonical(network)
+        reward = best * min(sum((layer.type, layer.kernel) == (1, kernel) for layer in form), 4) / 4
+        return Evaluation(form, reward, reward)
+
+    return NASEnv(evaluate)
+
+
+def trial(agent, steps, seed=None):
+    """A trial in an environment with a table; with a seed, the sampler is set back to it."""
+    if seed is not None:
+        agent._random = np.random.RandomState(seed)
+        agent.new_trial()
+    play(agent, wanting(3, 0.6), steps)
+    return agent
+
+
+def test_second_trial_goes_on_as_if_the_policy_had_not_been_saved(tmp_path):
+    """The policy passed on is all that was learned: weights and RMSProp's mean squares (Section 5)."""
+    spaces, settings = Spaces.of(wanting(3, 0.6)), A2CSettings(lstm_units=16)
+    uninterrupted = trial(MetaA2C(spaces, 4, settings), 203)
+    uninterrupted.save(tmp_path / "policy", [])
+    trial(uninterrupted, 200, seed=4)
+    loaded = MetaA2C(spaces, 4, settings)
+    loaded.load(tmp_path / "policy")
+    trial(loaded, 200)
+    restarted = MetaA2C(spaces, 4, settings.model_copy(update={"restart_rmsprop": True}))
+    restarted.load(tmp_path / "policy")
+    assert set(restarted._optimizer.squares) == {1}
+    trial(restarted, 200)
+    weights = [agent.network.weights.flat.tobytes() for agent in (uninterrupted, loaded, restarted)]
+    assert weights[0] == weights[1] != weights[2]
+    assert loaded._optimizer.squares.tobytes() == uninterrupted._optimizer.squares.tobytes()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_passed_on_squares_let_entropy_fall_at_once(seed, tmp_path):
+    """Restarted at 1, RMSProp's steps are tiny again, and entropy rises in the second environment (Section 5)."""
+    first = MetaA2C(Spaces.of(wanting(3, 0.6)), seed)
+    trial(first, 6000).save(tmp_path / "policy", [])
+
+    def rise(restart):
+        agent = MetaA2C(first.spaces, seed, A2CSettings(restart_rmsprop=restart))
+        agent.load(tmp_path / "policy")
+        play(agent, wanting(5, 0.5), 2000)
+        entropies = [row["entropy"] for row in agent.progress]
+        return np.mean(entropies[-50:]) - np.mean(entropies[:50])
+
+    assert rise(restart=False) < -0.1
+    assert rise(restart=True) > 0
 
 
 def test_policy_for_other_spaces_is_refused(make, tmp_path):
@@ -332,23 +559,61 @@ def test_policy_of_another_agent_is_refused(tmp_path):
 
 
 def test_damaged_policies_and_pickles_are_refused(tmp_path):
-    MetaA2C(SMALL, 0).save(tmp_path / "policy", [])
-    np.save(tmp_path / "policy/weights.npy", np.array([{"code": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(PolicyError, match=r"cannot be read .*allow_pickle=False"):
-        MetaA2C(SMALL, 0).load(tmp_path / "policy")
-    np.save(tmp_path / "policy/weights.npy", np.zeros(3, np.float32))
-    with pytest.raises(PolicyError, match="3 weights, expected"):
-        MetaA2C(SMALL, 0).load(tmp_path / "policy")
+    agent = MetaA2C(SMALL, 0)
+    agent.save(tmp_path / "policy", [])
+    before = agent.network.weights.flat.copy()
+    size = len(before)
+
+    def refused(message):
+        with pytest.raises(PolicyError, match=message):
+            agent.load(tmp_path / "policy")
+        np.testing.assert_array_equal(agent.network.weights.flat, before)
+
+    np.save(tmp_path / "policy/rmsprop_squares.npy", np.array([{"code": 1}], dtype=object), allow_pickle=True)
+    refused("cannot be read .*allow_pickle=False")
+    np.save(tmp_path / "policy/rmsprop_squares.npy", np.zeros(3, np.float32))
+    refused(rf"squares.npy: holds float32 of shape \(3,\), expected {size} numbers of float32; the policy is damaged")
+    np.save(tmp_path / "policy/rmsprop_squares.npy", np.full(size, np.inf, np.float32))
+    refused(rf"policy: {size} of {size} rmsprop_squares are not finite .*: the policy is damaged; run the search")
+    (tmp_path / "policy/rmsprop_squares.npy").write_bytes(b"")
+    refused("cannot be read")
     with pytest.raises(PolicyError, match="nowhere: cannot be read"):
-        MetaA2C(SMALL, 0).load(tmp_path / "nowhere")
+        agent.load(tmp_path / "nowhere")
+
+
+def test_policies_without_mean_squares_are_told_from_damaged_ones(tmp_path):
+    agent = MetaA2C(SMALL, 0)
+    agent.save(tmp_path / "policy", [])
+    (tmp_path / "policy/rmsprop_squares.npy").unlink()
+    with pytest.raises(PolicyError, match=r"has no rmsprop_squares.npy, .* meta_a2c.restart_rmsprop: true"):
+        agent.load(tmp_path / "policy")
+    MetaA2C(SMALL, 0, A2CSettings(restart_rmsprop=True)).load(tmp_path / "policy")
+    card = json.loads((tmp_path / "policy/card.json").read_text())
+    del card["format"]  # as saved before there were formats
+    (tmp_path / "policy/card.json").write_text(json.dumps(card))
+    with pytest.raises(
+        PolicyError, match="has format 1, expected 2, without RMSProp's mean squares, .* run the search"
+    ):
+        agent.load(tmp_path / "policy")
+    (tmp_path / "policy/card.json").write_text(json.dumps({**card, "format": 3}))
+    with pytest.raises(PolicyError, match="has format 3, expected 2; run the search"):
+        agent.load(tmp_path / "policy")
+
+
+def test_weights_that_are_not_finite_are_not_saved(make, tmp_path):
+    agent = make(SMALL, 0)
+    agent.network.weights.flat[3:5] = np.nan
+    with pytest.raises(PolicyError, match="policy: 2 of [0-9]+ weights are not finite .*learning has diverged"):
+        agent.save(tmp_path / "policy", [])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_card_says_what_the_policy_is(tmp_path):
     MetaA2C(Spaces((10, 25), 8), 0).save(tmp_path / "policy", [{"dataset": "dtd"}])
     card = json.loads((tmp_path / "policy/card.json").read_text())
-    assert (card["agent"], card["lstm_units"]) == ("meta_a2c", 128)
+    assert (card["format"], card["agent"], card["lstm_units"]) == (2, "meta_a2c", 128)
     assert card["spaces"] == {"observation": [10, 25], "actions": 8}
-    assert {w["name"]: w["shape"] for w in card["weights"]}["input_weights"] == [250 + 8 + 2, 512]
+    assert {w["name"]: w["shape"] for w in card["weights"]}["lstm_weights"] == [250 + 8 + 2 + 128, 512]
     assert card["history"] == [{"dataset": "dtd"}]
 
 
@@ -357,10 +622,9 @@ def test_fixed_policy_keeps_its_weights(make):
         pytest.skip("only deep meta-RL's policy is evaluated fixed (Exp. 2a)")
     env = NASEnv(by_depth)
     agent = MetaA2C(Spaces.of(env), 0, learning=False)
-    before = [v.numpy() for v in agent.network.trainable_variables]
+    before = agent.network.weights.flat.copy()
     play(agent, env, 50)
-    for a, b in zip(before, agent.network.trainable_variables, strict=True):
-        np.testing.assert_array_equal(a, b.numpy())
+    np.testing.assert_array_equal(agent.network.weights.flat, before)
     assert agent.progress == []
 
 
@@ -371,13 +635,7 @@ def test_agents_are_deterministic(name):
         spaces = Spaces.of(env)
         agent = MetaA2C(spaces, 5) if name == "a2c" else DQN(spaces, 5, 150, DQNSettings(learning_starts=20))
         rewards = play(agent, env, 150)
-        return rewards.tobytes(), b"".join(v.numpy().tobytes() for v in agent.network.trainable_variables)
+        return rewards.tobytes(), agent.network.weights.flat.tobytes()
 
     # Several runs: a difference that depends on the order of threads shows in one of some dozens.
     assert len({run() for _ in range(12)}) == 1
-
-
-def test_q_network_is_two_tanh_layers_of_64():
-    network = QNetwork([250, 64, 64, 8], 0)
-    assert [tuple(m.shape) for m in network.matrices] == [(250, 64), (64, 64), (64, 8)]
-    assert np.abs(network(tf.ones((1, 250)))).shape == (1, 8)

@@ -77,6 +77,17 @@ sys.exit(", ".join(loaded) or None)"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
 
 
+def test_acting_and_looking_up_need_no_tensorflow():
+    modules = [module for module in MODULES if module.split(".")[0] in ("agents", "env", "evaluation", "search")]
+    for module in modules:
+        text = MODULES[module].read_text(encoding="utf-8")
+        assert module == "evaluation" or "tensorflow" not in text, module
+    code = f"""import importlib, sys
+for name in {modules}: importlib.import_module("nasdmrl." + name)
+sys.exit(", ".join(name for name in ("tensorflow", "keras", "pandas") if name in sys.modules) or None)"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+
+
 def test_every_rule_is_in_the_diagram_and_the_other_way_round():
     text = "".join(path.read_text() for path in [ROOT / "workflow/Snakefile", *(ROOT / "workflow/rules").glob("*.smk")])
     rules = set(re.findall(r"^rule (\w+):", text, re.MULTILINE)) | set(

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it refuses, and that help needs no TensorFlow."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,20 @@ def run(*arguments, cwd=None):
 def test_tensorflow_is_not_imported(code):
     check = f"import sys; {code}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+def test_commands_leave_numpys_threads_to_one_and_imports_leave_them_alone():
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    told = {"capture_output": True, "text": True, "env": environment}
+    code = "import os, nasdmrl.env; print(os.environ.get('OPENBLAS_NUM_THREADS'))"
+    assert subprocess.run([sys.executable, "-c", code], **told).stdout == "None\n"
+    # Set when the command line is imported; NumPy, which reads it when it loads, has not been imported then.
+    code = "import os, sys, nasdmrl.cli; print(os.environ['OPENBLAS_NUM_THREADS'], 'numpy' in sys.modules)"
+    command = [sys.executable, "-c", code, "nasdmrl.cli"]
+    assert subprocess.run(command, **told).stdout == "1 False\n"
+    assert (
+        subprocess.run(command, **{**told, "env": {**environment, "OPENBLAS_NUM_THREADS": "3"}}).stdout == "3 False\n"
+    )
 
 
 def test_show_network_of_figure_4():

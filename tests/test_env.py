@@ -75,6 +75,17 @@ def test_step_after_the_end_is_refused():
         env.step(CONV3)
 
 
+@pytest.mark.parametrize("action", [-1, 8, -8, np.int64(-1)])
+def test_actions_that_the_space_does_not_have_are_refused(action):
+    env = NASEnv(table)
+    env.reset()
+    with pytest.raises(ValueError, match=f"action {action}: the actions of space `chain` are 0 to 7"):
+        env.step(action)
+    assert env.network == ()
+    with pytest.raises(ValueError, match="action 14: the actions of space `multi_branch` are 0 to 13"):
+        play(multi(), [14])
+
+
 def test_terminal_first_is_the_prediction_module_alone():
     (step,) = play(NASEnv(table), [TERMINAL])
     assert (step[1], step[2], step[4]["layers"]) == (0.0, True, 0)

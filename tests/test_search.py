@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_env import table
 
@@ -24,7 +25,7 @@ from nasdmrl.data.images import decode
 from nasdmrl.data.records import convert
 from nasdmrl.env import NASEnv
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.search import COLUMNS, TIME_COLUMNS, run_search
+from nasdmrl.search import COLUMNS, TIME_COLUMNS, run_search, write_progress
 
 SEARCH = """
 import sys
@@ -154,10 +155,50 @@ def test_every_kind_of_search_goes_on_byte_for_byte(kind, images, tmp_path):
     start_cli(method, images, killed, policy, subprocess.run)
     assert without_times(killed / "out/steps.csv") == without_times(calm / "out/steps.csv")
     files = sorted(path.relative_to(calm) for path in (calm / "out").rglob("*") if path.is_file())
-    learned = [] if policy else ["policy/card.json", "policy/weights.npy", "progress.csv"]
+    squares = ["policy/rmsprop_squares.npy"] if method == "meta_a2c" else []
+    learned = [] if policy else ["policy/card.json", *squares, "policy/weights.npy", "progress.csv"]
     assert [str(path.relative_to("out")) for path in files] == sorted([*learned, "steps.csv"])
     for name in learned:
         assert (calm / "out" / name).read_bytes() == (killed / "out" / name).read_bytes()
+
+
+LOADED = """
+import sys
+from nasdmrl.cli.options import app
+import nasdmrl.cli
+app(sys.argv[1:], standalone_mode=False)
+print([name for name in ("tensorflow", "keras", "pandas", "matplotlib") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("method", ["random_search", "dqn", "meta_a2c"])
+def test_a_search_that_looks_everything_up_needs_neither_tensorflow_nor_pandas(method, images, tmp_path):
+    start_cli(method, images, tmp_path, [], subprocess.run)
+    log = (tmp_path / "out/steps.csv").read_text()
+    assert ",invalid," in log  # which is no reason to load TensorFlow either
+    before = records(tmp_path / "store")
+    assert b'"invalid"' not in before
+    options = ["--store", str(tmp_path / "store"), "--output", str(tmp_path / "again/steps.csv"), "--config", CONFIG]
+    command = [sys.executable, "-c", LOADED, "search", method, "dtd", "--steps", "30", "--images", str(images)]
+    found = subprocess.run([*command, *options], capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, "[]\n"), found.stderr
+    assert records(tmp_path / "store") == before
+    assert without_times(tmp_path / "again/steps.csv") == without_times(tmp_path / "out/steps.csv")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [{"step": 5, "entropy": 2.0794413089752197, "norm": 1e-9}, {"step": 10, "entropy": 0.1, "norm": 123456789.125}],
+    ],
+)
+def test_progress_is_written_as_pandas_would(rows, tmp_path):
+    agent = RandomSearch(8, 0)
+    agent.progress = rows
+    write_progress(agent, tmp_path / "progress.csv")
+    pd.DataFrame(rows).to_csv(tmp_path / "theirs.csv", index=False, lineterminator="\n")
+    assert (tmp_path / "progress.csv").read_bytes() == (tmp_path / "theirs.csv").read_bytes()
 
 
 def check_multi_branch_log(log, sigma):

@@ -15,6 +15,7 @@ from nasdmrl.evaluation import Evaluator
 from nasdmrl.nsc import parse
 from nasdmrl.sections import Environment, LongRecipe, Recipe
 from nasdmrl.store import EvaluationStore, evaluation_key, recipe_digest
+from nasdmrl.training import Trainer
 
 
 def record(key, accuracy=0.5):
@@ -176,8 +177,6 @@ def test_key_depends_on_data_network_recipe_and_seed():
 @pytest.fixture
 def trained(monkeypatch):
     """Networks that were really trained, in order."""
-    from nasdmrl.training import Trainer
-
     networks, original = [], Trainer.__call__
     monkeypatch.setattr(
         Trainer, "__call__", lambda self, network, *rest: (networks.append(network), original(self, network, *rest))[1]
@@ -195,11 +194,22 @@ def test_nothing_is_computed_twice(tmp_path, data, recipe, trained):
     assert trained == [parse("conv3"), parse("conv5")]
 
 
-def test_invalid_networks_are_recorded_and_not_trained(tmp_path, data, recipe, trained):
-    store = EvaluationStore(tmp_path)
-    evaluation = Evaluator(data, recipe, store)(parse("max3 max3 max3"))
+def test_invalid_networks_are_neither_trained_nor_stored(tmp_path, data, recipe, trained):
+    starts = []
+
+    def started():
+        starts.append(len(trained))
+        return Trainer()
+
+    evaluator = Evaluator(data, recipe, EvaluationStore(tmp_path), make_trainer=started)
+    evaluation = evaluator(parse("max3 max3 max3"))
     assert (evaluation.status, evaluation.reward, trained) == ("invalid", 0.0, [])
-    assert [r["status"] for r in store] == ["invalid"]
+    assert list(tmp_path.iterdir()) == starts == []
+    for text in ("conv3", "conv5"):
+        evaluator(parse(text))
+    assert (len(trained), starts) == (2, [0])  # started once, before the first training
+    again = Evaluator(data, recipe, EvaluationStore(tmp_path), make_trainer=started)
+    assert (again(parse("conv3")).from_store, starts) == (True, [0])
 
 
 def test_a_record_tells_how_it_was_made(tmp_path, data, recipe):

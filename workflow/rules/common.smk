@@ -204,6 +204,11 @@ def network_file(wildcards):
     )
 
 
+def recorded_images(wildcards):
+    """Decoded images of the datasets on which a space is recorded."""
+    return expand("results/data/{dataset}/images", dataset=RECORDED[wildcards.space])
+
+
 def notebook_inputs(experiment):
     """What a notebook reads: step logs, best networks, and the images that say how many classes there are."""
     methods, datasets = FIGURED[experiment]
@@ -212,6 +217,12 @@ def notebook_inputs(experiment):
 
 
 HARDNESS = datasets_used(SETTINGS)
+# Datasets on which all networks of a space are recorded.
+RECORDED = {
+    "chain": [*TRAINING, *EVALUATION, "traffic_sign"],
+    "multi_branch": ["omniglot"],
+}
+
 MISSING = [name for name in DATASETS if name not in HARDNESS]
 SEARCHED = {
     "exp1": (list(METHODS), TRAINING),

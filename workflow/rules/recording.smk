@@ -1,14 +1,5 @@
 # All evaluations of the small spaces, recorded once: many tasks share the work, nothing but the store connects them, and
 # the last command writes what they have found. `snakemake recording --configfile config/miniature.yaml`.
-RECORDED = {
-    "chain": [*TRAINING, *EVALUATION, "traffic_sign"],
-    "multi_branch": ["omniglot"],
-}
-
-
-def recorded_images(wildcards):
-    """Decoded images of the datasets on which a space is recorded."""
-    return expand("results/data/{dataset}/images", dataset=RECORDED[wildcards.space])
 
 
 rule record_part:
