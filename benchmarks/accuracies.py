@@ -12,14 +12,14 @@ import pandas as pd
 from scipy.stats import ks_2samp, wilcoxon
 
 from benchmarks.keras_networks import build
-from nasdmrl.config import load
+from nasdmrl.agents.prewarm import random_search_networks
+from nasdmrl.config.model import load
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import ImageData
 from nasdmrl.data.images import load as load_images
-from nasdmrl.nsc import Network, to_text
-from nasdmrl.prewarm import random_search_networks
-from nasdmrl.runtime import start_tensorflow
-from nasdmrl.sections import Recipe
-from nasdmrl.training import Trainer
+from nasdmrl.space.nsc import Network, to_text
+from nasdmrl.training.early_stop import Trainer
+from nasdmrl.training.runtime import start_tensorflow
 
 NETWORKS = 30
 

@@ -12,14 +12,14 @@ from multiprocessing import get_context
 import numpy as np
 from scipy.stats import bootstrap
 
-from nasdmrl.actions import CHAIN
 from nasdmrl.agents.meta_a2c import MetaA2C, Released
-from nasdmrl.agents.policy_files import Spaces
+from nasdmrl.agents.policies import Spaces
 from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluation
-from nasdmrl.nsc import Network, canonical
-from nasdmrl.sections import MetaA2C as Settings
+from nasdmrl.config.sections import MetaA2C as Settings
+from nasdmrl.space.actions import CHAIN
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.space.evaluation import Evaluation
+from nasdmrl.space.nsc import Network, canonical
 
 Task = tuple[int, int]
 """Good layer (action) and how often it is wanted."""

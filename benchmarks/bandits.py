@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nasdmrl.agents.meta_a2c import MetaA2C
-from nasdmrl.agents.policy_files import Spaces
-from nasdmrl.sections import MetaA2C as Settings
+from nasdmrl.agents.policies import Spaces
+from nasdmrl.config.sections import MetaA2C as Settings
 
 PULLS = 100
 VARIANTS = {"uniform": None, "easy": (0.1, 0.9), "medium": (0.25, 0.75), "hard": (0.4, 0.6)}

@@ -4,8 +4,8 @@ import gymnasium
 import numpy as np
 
 from nasdmrl.agents.dqn import DQN
-from nasdmrl.agents.policy_files import Spaces
-from nasdmrl.sections import DQN as Settings
+from nasdmrl.agents.policies import Spaces
+from nasdmrl.config.sections import DQN as Settings
 
 STEPS, SEEDS, EPISODES, SOLVED = 200_000, (0, 1, 2, 3), 100, 195
 # Exploration that falls over the whole trial, as in the paper, must start low here: random actions end episodes

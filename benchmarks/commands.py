@@ -13,18 +13,18 @@ import numpy as np
 
 from benchmarks.table import Row, seconds
 from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.config import ARCHIVES_VARIABLE
+from nasdmrl.agents.search import run_search
+from nasdmrl.config.model import ARCHIVES_VARIABLE
 from nasdmrl.data.images import CARD, IMAGES, LABELS
-from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluation
 from nasdmrl.files import write_json
-from nasdmrl.nsc import canonical
-from nasdmrl.search import run_search
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.space.evaluation import Evaluation
+from nasdmrl.space.nsc import canonical
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = (["--help"], ["version"], ["show-network", "conv3 max2"])
 SEEDS = "[1,2,3,4,5]"
-START = "from nasdmrl.runtime import start_tensorflow; start_tensorflow(1)"
+START = "from nasdmrl.training.runtime import start_tensorflow; start_tensorflow(1)"
 
 
 def rows() -> Iterator[Row]:

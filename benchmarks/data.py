@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.table import Row, seconds
-from nasdmrl.config import ARCHIVES_VARIABLE
+from nasdmrl.config.model import ARCHIVES_VARIABLE
+from nasdmrl.config.sections import Data
 from nasdmrl.data.archives import open_index
 from nasdmrl.data.images import decode
 from nasdmrl.data.records import convert
-from nasdmrl.runtime import start_tensorflow
-from nasdmrl.sections import Data
+from nasdmrl.training.runtime import start_tensorflow
 
 SIZE = 84
 PHOTOGRAPHS, PHOTOGRAPH_SHAPE = 600, (500, 375)

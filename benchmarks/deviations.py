@@ -18,18 +18,18 @@ from scipy.stats import spearmanr
 
 from benchmarks import adaptation
 from benchmarks.training import BEST
-from nasdmrl.actions import CHAIN
 from nasdmrl.agents.meta_a2c import Released
+from nasdmrl.agents.prewarm import random_search_networks
 from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.config import Config, load
-from nasdmrl.costs import costs
+from nasdmrl.agents.search import interact
+from nasdmrl.config.model import Config, load
 from nasdmrl.data.images import ImageData
 from nasdmrl.data.images import load as load_images
-from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluation
-from nasdmrl.nsc import Network, canonical, is_valid, parse
-from nasdmrl.prewarm import random_search_networks
-from nasdmrl.search import interact
+from nasdmrl.space.actions import CHAIN
+from nasdmrl.space.costs import costs
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.space.evaluation import Evaluation
+from nasdmrl.space.nsc import Network, canonical, is_valid, parse
 
 SCALE = "config/reduced.yaml"
 NETWORKS, SEEDS = 24, range(5)
@@ -64,8 +64,8 @@ def accuracies(folder: str) -> pd.DataFrame:
 
 
 def accuracy(folder: str, network: Network, deviations: tuple[str, ...]) -> float:
-    from nasdmrl.runtime import start_tensorflow
-    from nasdmrl.training import Trainer
+    from nasdmrl.training.early_stop import Trainer
+    from nasdmrl.training.runtime import start_tensorflow
 
     start_tensorflow(threads=1)
     return Trainer()(network, load_images(folder), with_released(*deviations).recipe()).accuracy

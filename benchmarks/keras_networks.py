@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from nasdmrl.nsc import Layer, LayerType, Network, Shape, convolution_filters, leaves
-from nasdmrl.sections import LongRecipe, Recipe
+from nasdmrl.config.sections import LongRecipe, Recipe
+from nasdmrl.space.nsc import Layer, LayerType, Network, Shape, convolution_filters, leaves
 
 # Layers of one network get seeds of their own from the recipe's; no network has so many layers.
 SEEDS_PER_NETWORK = 1000

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.table import Row
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import CARD, IMAGES, LABELS, ImageData, load
 from nasdmrl.files import write_json
-from nasdmrl.nsc import parse
-from nasdmrl.runtime import start_tensorflow
-from nasdmrl.sections import Recipe
+from nasdmrl.space.nsc import parse
+from nasdmrl.training.runtime import start_tensorflow
 
 MB = 2**20
 MIX = (
@@ -89,7 +89,7 @@ def measured(function: Callable[..., Callable[[], float]], *arguments: Any) -> N
 
 
 def many_evaluations() -> Iterator[Row]:
-    from nasdmrl.training import Trainer
+    from nasdmrl.training.early_stop import Trainer
 
     data = noise(150, 16, 8)
     sizes = after_each(lambda text: Trainer()(parse(text), data, SHORT), EVALUATIONS)
@@ -168,7 +168,7 @@ def hold(folder: str, copy: bool) -> Callable[[], float]:
 
 def peak(network: str) -> Callable[[], float]:
     """Peak resident memory of an evaluation, MB: two steps of training, and scoring."""
-    from nasdmrl.training import Trainer
+    from nasdmrl.training.early_stop import Trainer
 
     data = noise(500, 84, HEAVY_CLASSES)
     Trainer()(parse(network), data, Recipe(epochs=1, test_fraction=0.5))

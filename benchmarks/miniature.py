@@ -14,13 +14,13 @@ import numpy as np
 
 from benchmarks.steps import MARKS, windows
 from benchmarks.table import Row
-from nasdmrl.config import load
-from nasdmrl.costs import costs
+from nasdmrl.config.model import load
 from nasdmrl.data.images import CARD, IMAGES, LABELS, ImageData
-from nasdmrl.enumeration import networks_of
+from nasdmrl.evaluation.recording import sample
 from nasdmrl.files import write_json
-from nasdmrl.recording import sample
-from nasdmrl.runtime import start_tensorflow
+from nasdmrl.space.costs import costs
+from nasdmrl.space.enumeration import networks_of
+from nasdmrl.training.runtime import start_tensorflow
 
 CLASSES = {"omniglot": 60, "vgg_flower": 20, "dtd": 10, "aircraft": 20, "cu_birds": 20}
 IMAGES_OF_A_DATASET, NETWORKS = 1200, 30
@@ -47,7 +47,7 @@ def rows() -> Iterator[Row]:
 
 def evaluations() -> Iterator[Row]:
     """CPU seconds of evaluations: thirty networks on five datasets, by parts, beside the floor of their products."""
-    from nasdmrl.training import Trainer
+    from nasdmrl.training.early_stop import Trainer
 
     settings = load("config/miniature.yaml")
     recipe, size = settings.recipe(), settings.data.image_size

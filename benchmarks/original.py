@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.keras_networks import build
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import ImageData
-from nasdmrl.nsc import Network, Shape
-from nasdmrl.sections import Recipe
+from nasdmrl.space.nsc import Network, Shape
 
 
 def train_and_score(network: Network, records: Path | str, shape: Shape, n_classes: int, recipe: Recipe) -> float:

@@ -8,12 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks.table import seconds
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import ImageData
-from nasdmrl.networks import build
-from nasdmrl.nsc import LayerType, Network, Shape, shapes
-from nasdmrl.optimizers import FusedAdam
-from nasdmrl.sections import Recipe
-from nasdmrl.training import training_of
+from nasdmrl.space.nsc import LayerType, Network, Shape, shapes
+from nasdmrl.training.early_stop import training_of
+from nasdmrl.training.networks import build
+from nasdmrl.training.optimizers import FusedAdam
 
 REPEATS = 3
 

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.table import Row, seconds
-from nasdmrl.agents.factory import make_agent
-from nasdmrl.agents.policy_files import Spaces
-from nasdmrl.config import Config
+from nasdmrl.agents.policies import Spaces
+from nasdmrl.agents.registry import make_agent
+from nasdmrl.agents.search import interact
+from nasdmrl.config.model import Config
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import ImageData
-from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluator
-from nasdmrl.search import interact
-from nasdmrl.sections import Recipe
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.space.environment import NASEnv
 
 WINDOW, CHUNK = 1000, 50
 # The steps before which a window ends. The first window is left out: DQN does not learn in it.

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.table import Row, seconds
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import ImageData
-from nasdmrl.evaluation import Evaluator
-from nasdmrl.nsc import parse
-from nasdmrl.runtime import start_tensorflow
-from nasdmrl.sections import Recipe
-from nasdmrl.store import EvaluationStore
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.space.nsc import parse
+from nasdmrl.training.runtime import start_tensorflow
 
 RECORDS = 100_000
 SEGMENTS = (10, 1_000)

@@ -21,12 +21,12 @@ from statistics import median
 import numpy as np
 
 from benchmarks.table import Row, seconds
-from nasdmrl.analysis.published import published
-from nasdmrl.config import load
+from nasdmrl.config.model import load
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import ImageData
-from nasdmrl.nsc import parse
-from nasdmrl.runtime import cores
-from nasdmrl.sections import Recipe
+from nasdmrl.paper.numbers import published
+from nasdmrl.space.nsc import parse
+from nasdmrl.training.runtime import cores
 
 SIX = (
     *("conv3", "conv3 max2", "conv3 max2 conv3", "conv3 max2 conv3 max2", "conv3 max2 conv3 max2 terminal"),
@@ -128,7 +128,7 @@ def parts_rows(text: str, folder: str, recipe: Recipe) -> list[Row]:
 
 
 def start_package() -> None:
-    from nasdmrl.runtime import start_tensorflow
+    from nasdmrl.training.runtime import start_tensorflow
 
     start_tensorflow(THREADS)
 
@@ -146,8 +146,8 @@ def by_package(text: str, folder: str, recipe: Recipe, round_: int) -> float:
 
 @cache
 def evaluator(folder: str, recipe: Recipe, round_: int):
-    from nasdmrl.evaluation import Evaluator
-    from nasdmrl.store import EvaluationStore
+    from nasdmrl.evaluation.evaluator import Evaluator
+    from nasdmrl.evaluation.store import EvaluationStore
 
     return Evaluator(images_in(folder), recipe, EvaluationStore(tempfile.mkdtemp(dir=folder)))
 

@@ -8,16 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 from pydoc import locate
 
+from nasdmrl.agents.search import Noted, TrialOver, step_log
 from nasdmrl.analysis.exhibits import save_curves
-from nasdmrl.archiving.contents import kept_config
-from nasdmrl.config import Config
+from nasdmrl.config.model import Config
 from nasdmrl.data.images import load as load_images
-from nasdmrl.env import NASEnv
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.evaluation import Evaluator
-from nasdmrl.runtime import start_tensorflow
-from nasdmrl.search import Noted, TrialOver, step_log
-from nasdmrl.store import EvaluationStore
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.report.archiving.contents import kept_config
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.training.runtime import start_tensorflow
 
 
 def search(agent: type, dataset: str, steps: int, results: Path, settings: Config, seed: int = 1024) -> Path:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from nasdmrl.analysis.claim_measures import Inputs, Part, above, log_files, reward_parts
 from nasdmrl.analysis.claims import Claim, claims_table
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.statistics import Estimate
 from nasdmrl.analysis.tables import read_table, write_table
-from nasdmrl.archiving.contents import kept_config
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.provenance import provenance
+from nasdmrl.report.archiving.contents import kept_config
 
 DATASET, METHODS, MARGIN = "dtd", ("dqn", "random_search"), 0.01
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from nasdmrl.config import from_dict, load
-from nasdmrl.data.folders import class_folders
+from nasdmrl.config.model import from_dict, load
+from nasdmrl.data.custom import class_folders
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import write_text
 

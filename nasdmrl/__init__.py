@@ -1,7 +1,7 @@
 """Reproduces *Learning to reinforcement learn for Neural Architecture Search* (arXiv 1911.03769).
 
 Importing the package registers the gymnasium environments `nasdmrl/Chain-v0` and `nasdmrl/MultiBranch-v0`, both of
-which take an `evaluator` (see `nasdmrl.env.NASEnv`). It does not import TensorFlow.
+which take an `evaluator` (see `nasdmrl.space.environment.NASEnv`). It does not import TensorFlow.
 """
 
 import sys
@@ -20,7 +20,9 @@ def _is_command() -> bool:
 if not _is_command():
     from gymnasium.envs.registration import register
 
-    register("nasdmrl/Chain-v0", entry_point="nasdmrl.env:NASEnv", kwargs={"space": "chain"})
+    register("nasdmrl/Chain-v0", entry_point="nasdmrl.space.environment:NASEnv", kwargs={"space": "chain"})
     register(
-        "nasdmrl/MultiBranch-v0", entry_point="nasdmrl.env:NASEnv", kwargs={"space": "multi_branch", "max_actions": 20}
+        "nasdmrl/MultiBranch-v0",
+        entry_point="nasdmrl.space.environment:NASEnv",
+        kwargs={"space": "multi_branch", "max_actions": 20},
     )

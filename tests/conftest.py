@@ -8,12 +8,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as commands have it, befor
 import numpy as np
 import pytest
 
-from nasdmrl.config import ARCHIVES_VARIABLE
+from nasdmrl.config.model import ARCHIVES_VARIABLE
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import CARD, IMAGES, LABELS, ImageData
 from nasdmrl.data.standins import write_standins
 from nasdmrl.files import write_json
-from nasdmrl.runtime import start_tensorflow
-from nasdmrl.sections import Recipe
+from nasdmrl.training.runtime import start_tensorflow
 
 # Renamed in the environment, so that a test sees the genuine images only where it asks for them, and the workers
 # that the first process starts still find them.
@@ -40,7 +40,7 @@ def real_archives() -> Path:
 @pytest.fixture(scope="session")
 def standins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the stand-ins of all six datasets' archives."""
-    from nasdmrl.datasets import DATASETS
+    from nasdmrl.paper.datasets import DATASETS
 
     folder = tmp_path_factory.mktemp("standins")
     for dataset in DATASETS:

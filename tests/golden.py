@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nasdmrl import nsc
-from nasdmrl.actions import CHAIN, MULTI_BRANCH, Action
-from nasdmrl.datasets import DATASETS
+from nasdmrl.paper.datasets import DATASETS
+from nasdmrl.space import nsc
+from nasdmrl.space.actions import CHAIN, MULTI_BRANCH, Action
 
 SEED = 1024
 STEPS = 200

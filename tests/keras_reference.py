@@ -2,8 +2,8 @@
 
 import keras
 
-from nasdmrl.layers import Convolution, Dense, Normalization
-from nasdmrl.networks import Chain
+from nasdmrl.training.layers import Convolution, Dense, Normalization
+from nasdmrl.training.networks import Chain
 
 KINDS = {keras.layers.Conv2D: "convolution", keras.layers.BatchNormalization: "norm", keras.layers.Dense: "dense"}
 FIELDS = {

@@ -15,8 +15,8 @@ import time
 from itertools import count
 from pathlib import Path
 
-from nasdmrl.sections import Recipe
-from nasdmrl.store import EvaluationStore, Record
+from nasdmrl.config.sections import Recipe
+from nasdmrl.evaluation.store import EvaluationStore, Record
 
 KEYS_A_SECOND = 100  # new keys
 AT_ONCE = 50  # keys that the writers choose from at one time, so that several of them write the same

@@ -11,13 +11,13 @@ from test_env import table as by_depth
 from nasdmrl.agents.descent import Adam, RMSProp
 from nasdmrl.agents.dqn import ADAM, DQN, ReplayBuffer
 from nasdmrl.agents.meta_a2c import MetaA2C, Released, discounted_returns
-from nasdmrl.agents.policy_files import PolicyError, Spaces
+from nasdmrl.agents.policies import PolicyError, Spaces
 from nasdmrl.agents.q_network import QNetwork
-from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluation
-from nasdmrl.nsc import canonical, to_text
-from nasdmrl.sections import DQN as DQNSettings
-from nasdmrl.sections import MetaA2C as A2CSettings
+from nasdmrl.config.sections import DQN as DQNSettings
+from nasdmrl.config.sections import MetaA2C as A2CSettings
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.space.evaluation import Evaluation
+from nasdmrl.space.nsc import canonical, to_text
 
 SMALL = Spaces((2, 2), 3)
 

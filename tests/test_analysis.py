@@ -11,12 +11,12 @@ from PIL import Image
 from nasdmrl.agents import METHODS
 from nasdmrl.analysis.episodes import binned, episodes, read_logs
 from nasdmrl.analysis.plots import curve_panel, save
+from nasdmrl.analysis.provenance import changed_settings, provenance, scale_of, visible
 from nasdmrl.analysis.styles import styles_of
 from nasdmrl.analysis.tables import read_table, search_summary, write_table
-from nasdmrl.config import Config
+from nasdmrl.config.model import Config
 from nasdmrl.errors import DataError, NasdmrlError
-from nasdmrl.notebooks import run_notebook
-from nasdmrl.provenance import changed_settings, provenance, scale_of, visible
+from nasdmrl.report.notebooks import run_notebook
 
 # Three episodes of 2, 1 and 3 steps, and one that the trial's end cuts off.
 REWARDS = [(1, 0.1, 0), (1, 0.4, 1), (2, 0.2, 1), (3, 0.3, 0), (3, 0.0, 0), (3, 0.6, 1), (4, 0.9, 0)]

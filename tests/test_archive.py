@@ -24,22 +24,22 @@ from nasdmrl.analysis.claims import claims_table
 from nasdmrl.analysis.episodes import read_logs
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES, figures
 from nasdmrl.analysis.panels import save
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.random_replay import compared
 from nasdmrl.analysis.tables import read_table, search_summary, table3, table6, write_everywhere, write_table
 from nasdmrl.analysis.times import times_table
-from nasdmrl.archiving import crate, unpacking
-from nasdmrl.archiving.contents import kept_config
-from nasdmrl.archiving.differences import lines_differ, pixels_differ
-from nasdmrl.archiving.packing import archive
-from nasdmrl.archiving.verifying import verify
-from nasdmrl.config import Config, load
+from nasdmrl.config.model import Config, load
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import ImageData
-from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.errors import ConfigError, DataError, NasdmrlError
+from nasdmrl.evaluation.store import EvaluationStore
 from nasdmrl.files import write_json
-from nasdmrl.provenance import provenance
-from nasdmrl.sections import Recipe
-from nasdmrl.store import EvaluationStore
+from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.report.archiving import crate, unpacking
+from nasdmrl.report.archiving.contents import kept_config
+from nasdmrl.report.archiving.differences import lines_differ, pixels_differ
+from nasdmrl.report.archiving.packing import archive
+from nasdmrl.report.archiving.verifying import verify
 
 METHODS = ("meta_a2c", "dqn", "random_search")
 SEARCHED = {

@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from nasdmrl.actions import SPACES
 from nasdmrl.analysis.claim_measures import ABOUT, Inputs, about, above, around_zero, below, not_above
 from nasdmrl.analysis.claims import CLAIMS, WORDS, assess, caveat, claims_table
-from nasdmrl.analysis.published import published
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.statistics import Estimate, signed_rank_test
-from nasdmrl.config import Config
+from nasdmrl.config.model import Config
 from nasdmrl.errors import DataError
-from nasdmrl.provenance import provenance
+from nasdmrl.paper.numbers import published
+from nasdmrl.space.actions import SPACES
 
 SEED, BIN = 1024, 20
 PAPER = {"scale": "paper", "data": "official archives", "fidelity": "paper", "seeds": "1 2 3"}

@@ -13,7 +13,9 @@ def run(*arguments, cwd=None):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
-@pytest.mark.parametrize("code", ["import nasdmrl", "import nasdmrl.cli", "import nasdmrl.analysis.plots, nasdmrl.env"])
+@pytest.mark.parametrize(
+    "code", ["import nasdmrl", "import nasdmrl.cli", "import nasdmrl.analysis.plots, nasdmrl.space.environment"]
+)
 def test_tensorflow_is_not_imported(code):
     check = f"import sys; {code}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
@@ -22,7 +24,7 @@ def test_tensorflow_is_not_imported(code):
 def test_commands_leave_numpys_threads_to_one_and_imports_leave_them_alone():
     environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
     told = {"capture_output": True, "text": True, "env": environment}
-    code = "import os, nasdmrl.env; print(os.environ.get('OPENBLAS_NUM_THREADS'))"
+    code = "import os, nasdmrl.space.environment; print(os.environ.get('OPENBLAS_NUM_THREADS'))"
     assert subprocess.run([sys.executable, "-c", code], **told).stdout == "None\n"
     # Set when the command line is imported; NumPy, which reads it when it loads, has not been imported then.
     code = "import os, sys, nasdmrl.cli; print(os.environ['OPENBLAS_NUM_THREADS'], 'numpy' in sys.modules)"

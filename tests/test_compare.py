@@ -11,16 +11,16 @@ from test_report import Page, browser, check_layout, plain, rows_of  # noqa: F40
 
 from nasdmrl.analysis.claims import claims_table
 from nasdmrl.analysis.episodes import read_logs
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.tables import search_summary, write_table
-from nasdmrl.comparison.page import write_comparison
-from nasdmrl.comparison.tables import change, joined
-from nasdmrl.config import load
-from nasdmrl.datasets import DATASETS
+from nasdmrl.config.model import load
+from nasdmrl.config.sections import Recipe
 from nasdmrl.errors import DataError
+from nasdmrl.evaluation.store import EvaluationStore
 from nasdmrl.files import write_json
-from nasdmrl.provenance import provenance
-from nasdmrl.sections import Recipe
-from nasdmrl.store import EvaluationStore
+from nasdmrl.paper.datasets import DATASETS
+from nasdmrl.report.comparison.page import write_comparison
+from nasdmrl.report.comparison.tables import change, joined
 
 CLASSES = {name: dataset.classes for name, dataset in DATASETS.items()}
 TABLE6 = {"dataset": ["aircraft", "cu_birds"], "network": ["VGG19 cut"] * 2, "n": [5, 5], "mean_percent": [30.0, 7.25]}

@@ -7,10 +7,10 @@ import jsonschema
 import pytest
 import yaml
 
-from nasdmrl.agents.factory import make_agent
-from nasdmrl.agents.policy_files import Spaces
-from nasdmrl.config import Config, from_dict, load
-from nasdmrl.config_reference import documentation, json_schema
+from nasdmrl.agents.policies import Spaces
+from nasdmrl.agents.registry import make_agent
+from nasdmrl.config.model import Config, from_dict, load
+from nasdmrl.config.reference import documentation, json_schema
 from nasdmrl.errors import ConfigError
 
 # Written down from Sections 4, 5 and 7 of the paper.

@@ -22,15 +22,15 @@ import scipy.io
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from nasdmrl.config.sections import Data
 from nasdmrl.data import records
 from nasdmrl.data.archives import Picture, open_index
 from nasdmrl.data.images import IMAGES_FORMAT, choose, decode, load, resized
 from nasdmrl.data.members import read_image_members
 from nasdmrl.data.records import RECORDS_FORMAT, check_official_counts, convert, jpeg
 from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS, write_standins
-from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError, NasdmrlError
-from nasdmrl.sections import Data
+from nasdmrl.paper.datasets import DATASETS
 
 # Table 3 and 8 of the paper.
 OFFICIAL = {

@@ -4,11 +4,11 @@ import pytest
 from conftest import stripes
 from stub_programs import failing
 
-from nasdmrl.checkpoints import save_checkpoint
-from nasdmrl.config import from_dict, load
+from nasdmrl.config.model import from_dict, load
 from nasdmrl.data.images import ImageData
-from nasdmrl.disk import count_images, disk_needs, vgg19_cut_parameters
-from nasdmrl.doctor.storage import check_space
+from nasdmrl.preflight.disk import count_images, disk_needs, vgg19_cut_parameters
+from nasdmrl.preflight.doctor.storage import check_space
+from nasdmrl.training.checkpoints import save_checkpoint
 
 
 def test_disk_of_the_papers_scale_by_hand(root):
@@ -48,8 +48,8 @@ def test_disk_of_a_folder_of_archives_is_its_records(standins):
 
 
 def test_checkpoint_is_as_large_as_said(tmp_path):
-    from nasdmrl.retraining import model_of, parameters
-    from nasdmrl.training import training_of
+    from nasdmrl.training.early_stop import training_of
+    from nasdmrl.training.long import model_of, parameters
 
     settings = from_dict(
         {"data": {"image_size": 16, "classes": 3}, "exp2": {"dense_units": 256, "vgg_filters": 8, "repeats": 2}}, "test"

@@ -13,16 +13,16 @@ import pytest
 import yaml
 from stub_programs import empty_path, failing, program
 
-from nasdmrl.config import from_dict
-from nasdmrl.datasets import ArchiveFile
-from nasdmrl.doctor import software
-from nasdmrl.doctor.archives import address_problem, check_archives
-from nasdmrl.doctor.checks import guarded
-from nasdmrl.doctor.commands import ask
-from nasdmrl.doctor.examination import Examination, examine
-from nasdmrl.doctor.exchange import exchange
-from nasdmrl.doctor.storage import check_file_system
+from nasdmrl.config.model import from_dict
 from nasdmrl.errors import NasdmrlError
+from nasdmrl.paper.datasets import ArchiveFile
+from nasdmrl.preflight.doctor import software
+from nasdmrl.preflight.doctor.archives import address_problem, check_archives
+from nasdmrl.preflight.doctor.checks import guarded
+from nasdmrl.preflight.doctor.commands import ask
+from nasdmrl.preflight.doctor.examination import Examination, examine
+from nasdmrl.preflight.doctor.exchange import exchange
+from nasdmrl.preflight.doctor.storage import check_file_system
 from nasdmrl.software import versions
 
 SUBSETS = {"require_official_counts": False}

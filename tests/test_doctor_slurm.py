@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from stub_programs import empty_path, failing, program
 
-from nasdmrl.config import Config
-from nasdmrl.doctor import nodes, slurm
-from nasdmrl.doctor.checks import guarded
-from nasdmrl.doctor.waiting import check_arrays, most_jobs
+from nasdmrl.config.model import Config
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.profiles import config_file, read_profile, requests, wants_gpu
+from nasdmrl.preflight.doctor import nodes, slurm
+from nasdmrl.preflight.doctor.checks import guarded
+from nasdmrl.preflight.doctor.waiting import check_arrays, most_jobs
+from nasdmrl.preflight.profiles import config_file, read_profile, requests, wants_gpu
 
 PROFILE = {
     "slurm-status-command": "squeue",
@@ -243,7 +243,9 @@ def test_node_without_the_environment_and_node_with_another_disk(bin_folder, tmp
     program(bin_folder, "srun", "echo 'execve(): python: No such file or directory' >&2; exit 2")
     assert "does not see" in failing(node_checks(tmp_path)).cure
     monkeypatch.setattr(nodes, "SEEN_SECONDS", 0.3)
-    elsewhere = f'{DROP_OPTIONS}; python=$1; shift 4; exec "$python" -m nasdmrl.doctor.exchange {tmp_path}/x "$@"'
+    elsewhere = (
+        f'{DROP_OPTIONS}; python=$1; shift 4; exec "$python" -m nasdmrl.preflight.doctor.exchange {tmp_path}/x "$@"'
+    )
     program(bin_folder, "srun", elsewhere)
     check = failing(node_checks(tmp_path))
     assert (check.state, "nothing seen" in check.found, "share" in check.cure) == ("FAILED", True, True)

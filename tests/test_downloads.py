@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from nasdmrl.data.downloads import download, fetch
-from nasdmrl.datasets import DATASETS, ArchiveFile
+from nasdmrl.data.download import download, fetch
 from nasdmrl.errors import DataError
+from nasdmrl.paper.datasets import DATASETS, ArchiveFile
 
 CONTENT = np.random.RandomState(0).bytes(3_000_000)
 SIZE = len(CONTENT)

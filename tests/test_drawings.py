@@ -13,10 +13,10 @@ from matplotlib.text import Text
 from nasdmrl.analysis.drawings import COLORS, best_network_figure, draw_network
 from nasdmrl.analysis.layout import Spacing, crossings, layered, longest_paths
 from nasdmrl.analysis.plots import save
-from nasdmrl.config import Config
-from nasdmrl.nsc import KERNELS, InvalidNetworkError, Layer, LayerType, is_valid, parse
-from nasdmrl.provenance import provenance
-from nasdmrl.sections import LongRecipe, Recipe
+from nasdmrl.analysis.provenance import provenance
+from nasdmrl.config.model import Config
+from nasdmrl.config.sections import LongRecipe, Recipe
+from nasdmrl.space.nsc import KERNELS, InvalidNetworkError, Layer, LayerType, is_valid, parse
 
 FIGURE_4 = "conv1 max2 conv3@0 avg2 conv5@0 max2 add@2,4 terminal"
 PUBLISHED = [

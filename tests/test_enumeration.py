@@ -2,9 +2,9 @@
 
 import itertools
 
-from nasdmrl.enumeration import networks_of
-from nasdmrl.nsc import KERNELS, MERGES, Layer, canonical, is_valid, shapes
-from nasdmrl.sections import Recipe
+from nasdmrl.config.sections import Recipe
+from nasdmrl.space.enumeration import networks_of
+from nasdmrl.space.nsc import KERNELS, MERGES, Layer, canonical, is_valid, shapes
 
 
 def all_networks(depth, shape):

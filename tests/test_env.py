@@ -6,10 +6,10 @@ import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
-from nasdmrl.actions import CHAIN, MULTI_BRANCH
-from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluation
-from nasdmrl.nsc import canonical, encode, is_valid, parse
+from nasdmrl.space.actions import CHAIN, MULTI_BRANCH
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.space.evaluation import Evaluation
+from nasdmrl.space.nsc import canonical, encode, is_valid, parse
 
 CONV1, CONV3, CONV5, MAX2, MAX3, AVG2, AVG3, TERMINAL, ADD, CONCAT, P1_UP, P1_DOWN, P2_UP, P2_DOWN = range(14)
 

@@ -218,7 +218,7 @@ def test_what_the_image_copies_can_be_installed_and_planned(root, tmp_path, imag
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*install, "--target", target, image], check=True)
     variables = {**os.environ, "PYTHONPATH": str(target)}
-    code = "import nasdmrl.report, nasdmrl.analysis.published as p; print(p.__file__)"
+    code = "import nasdmrl.report.page, nasdmrl.paper.numbers as p; print(p.__file__)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables, cwd=tmp_path)
     assert found.stdout.startswith(str(target)), found.stderr
     script = definition(root)[1]["runscript"].replace("/opt/nasdmrl", str(image))

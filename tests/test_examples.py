@@ -18,16 +18,16 @@ from PIL import Image
 from test_env import table
 
 from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.agents.search import Noted, TrialOver, interact
 from nasdmrl.analysis.claims import claims_table
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.tables import read_table, write_table
-from nasdmrl.archiving.contents import _of_runs
-from nasdmrl.config import load
+from nasdmrl.config.model import load
 from nasdmrl.data.archives import open_index
-from nasdmrl.env import NASEnv
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import write_json
-from nasdmrl.provenance import provenance
-from nasdmrl.search import Noted, TrialOver, interact
+from nasdmrl.report.archiving.contents import _of_runs
+from nasdmrl.space.environment import NASEnv
 
 EXAMPLES = ("own_dataset", "own_agent", "own_claim")
 TINY = [

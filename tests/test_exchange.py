@@ -6,12 +6,12 @@ import hashlib
 import pytest
 from conftest import stripes
 
+from nasdmrl.config.sections import Recipe
 from nasdmrl.errors import DataError
-from nasdmrl.evaluation import Evaluator
-from nasdmrl.exchange import HEADER, export_db, import_db
-from nasdmrl.nsc import parse
-from nasdmrl.sections import Recipe
-from nasdmrl.store import EvaluationStore
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.evaluation.original_db import HEADER, export_db, import_db
+from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.space.nsc import parse
 
 # A row as the original software writes it: NumPy's print of the state, over several lines.
 ORIGINAL = """dataset-nethash,netstring,reward,accuracy,density,flops,timestamp,running_time,is_valid

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import log_softmax
 
-from nasdmrl import layers
+from nasdmrl.training import layers
 
 
 def maps(shape=(4, 7, 6, 3), seed=0):

@@ -8,10 +8,10 @@ import tensorflow as tf
 from test_nsc import FIGURE_4, random_network
 
 from benchmarks import keras_networks
-from nasdmrl.costs import costs
-from nasdmrl.networks import build
-from nasdmrl.nsc import from_rows, is_valid, parse, shapes
-from nasdmrl.sections import Recipe
+from nasdmrl.config.sections import Recipe
+from nasdmrl.space.costs import costs
+from nasdmrl.space.nsc import from_rows, is_valid, parse, shapes
+from nasdmrl.training.networks import build
 
 SMALL = Recipe(filters=3, dense_units=5)
 

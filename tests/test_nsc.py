@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from nasdmrl.costs import blockqnn_reward, costs, density
+from nasdmrl.config.sections import Recipe
 from nasdmrl.errors import NetworkError
-from nasdmrl.nsc import (
+from nasdmrl.space.costs import blockqnn_reward, costs, density
+from nasdmrl.space.nsc import (
     InvalidNetworkError,
     Layer,
     LayerType,
@@ -22,7 +23,6 @@ from nasdmrl.nsc import (
     to_rows,
     to_text,
 )
-from nasdmrl.sections import Recipe
 
 PAPER = Recipe()
 FIGURE_4 = [

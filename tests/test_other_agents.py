@@ -3,7 +3,7 @@
 import pytest
 from test_env import table
 
-from nasdmrl.env import NASEnv
+from nasdmrl.space.environment import NASEnv
 
 sb3 = pytest.importorskip("stable_baselines3", reason="stable-baselines3 is not installed (extra `sb3`)")
 

@@ -9,8 +9,8 @@ import pytest
 from nasdmrl.agents import METHODS
 from nasdmrl.analysis.episodes import METRICS, MULTI_BRANCH_NETWORKS
 from nasdmrl.analysis.items import figures
-from nasdmrl.config import Config
-from nasdmrl.datasets import DATASETS
+from nasdmrl.config.model import Config
+from nasdmrl.paper.datasets import DATASETS
 from nasdmrl.paper.published import BIN_EPISODES, actions, curve, curves, numbers
 
 # Trials in the order of the joined files, as the ends of each one's bins and the beginnings of the next tell.

@@ -13,25 +13,35 @@ import pytest
 from conftest import stripes
 from PIL import Image
 
+from nasdmrl.agents.prewarm import random_search_networks
 from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.config import Config, load
-from nasdmrl.enumeration import networks_of
-from nasdmrl.env import NASEnv
+from nasdmrl.agents.search import run_search
+from nasdmrl.config.model import Config, load
+from nasdmrl.config.sections import LongRecipe, Recipe
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.evaluation import Evaluation, Evaluator
-from nasdmrl.networks import build, build_vgg19_cut
-from nasdmrl.nsc import canonical, is_valid, parse, to_text
-from nasdmrl.planning.costmodel import Amount, CostModel, Load, Measured, fit, load_of, network_load, relative_errors
-from nasdmrl.planning.forecast import Clock, Parallel, plan
-from nasdmrl.planning.jobs import Job, workflow_jobs
-from nasdmrl.planning.probe import choose
-from nasdmrl.planning.schedule import critical_path, schedule
-from nasdmrl.planning.work import Datasets, Training, networks_met, settings_of, trainings
-from nasdmrl.prewarm import random_search_networks
-from nasdmrl.retraining import parameters
-from nasdmrl.search import run_search
-from nasdmrl.sections import LongRecipe, Recipe
-from nasdmrl.store import EvaluationStore, evaluation_key
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.evaluation.store import EvaluationStore, evaluation_key
+from nasdmrl.preflight.planning.costmodel import (
+    Amount,
+    CostModel,
+    Load,
+    Measured,
+    fit,
+    load_of,
+    network_load,
+    relative_errors,
+)
+from nasdmrl.preflight.planning.forecast import Clock, Parallel, plan
+from nasdmrl.preflight.planning.jobs import Job, workflow_jobs
+from nasdmrl.preflight.planning.probe import choose
+from nasdmrl.preflight.planning.schedule import critical_path, schedule
+from nasdmrl.preflight.planning.work import Datasets, Training, networks_met, settings_of, trainings
+from nasdmrl.space.enumeration import networks_of
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.space.evaluation import Evaluation
+from nasdmrl.space.nsc import canonical, is_valid, parse, to_text
+from nasdmrl.training.long import parameters
+from nasdmrl.training.networks import build, build_vgg19_cut
 
 
 def run(*arguments, cwd):

@@ -14,8 +14,8 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from PIL import Image
 from scipy import stats
 
-from nasdmrl import nsc
 from nasdmrl.agents import METHODS
+from nasdmrl.agents.search import COLUMNS, TIME_COLUMNS
 from nasdmrl.analysis.curves import curve_points
 from nasdmrl.analysis.episodes import (
     METRICS,
@@ -38,13 +38,13 @@ from nasdmrl.analysis.plots import (
     hardness_box,
     save,
 )
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.statistics import signed_rank_test
 from nasdmrl.analysis.styles import in_order, name_of, style_of, styles_of
-from nasdmrl.config import Config
-from nasdmrl.datasets import DATASETS
+from nasdmrl.config.model import Config
 from nasdmrl.errors import DataError
-from nasdmrl.provenance import provenance
-from nasdmrl.search import COLUMNS, TIME_COLUMNS
+from nasdmrl.paper.datasets import DATASETS
+from nasdmrl.space import nsc
 
 BIN = 10
 CHAIN = ["conv1", "conv3", "conv5", "max2", "max3", "avg2", "avg3", "terminal"]

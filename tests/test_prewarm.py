@@ -7,15 +7,15 @@ import sys
 import pandas as pd
 from conftest import save, stripes
 
+from nasdmrl.agents.prewarm import random_search_networks, share
 from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.config import Config, from_dict
-from nasdmrl.enumeration import networks_of
-from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluator
-from nasdmrl.nsc import parse, to_text
-from nasdmrl.prewarm import random_search_networks, share
-from nasdmrl.search import interact
-from nasdmrl.store import EvaluationStore
+from nasdmrl.agents.search import interact
+from nasdmrl.config.model import Config, from_dict
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.space.enumeration import networks_of
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.space.nsc import parse, to_text
 
 TINY = {
     "early_stop": {"epochs": 1, "filters": 2, "dense_units": 4, "batch_size": 32},

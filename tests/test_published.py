@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from nasdmrl.analysis.published import published, seconds
-from nasdmrl.costs import costs
-from nasdmrl.datasets import DATASETS, with_role
-from nasdmrl.nsc import is_valid, parse, shapes, to_text
-from nasdmrl.sections import Recipe
+from nasdmrl.config.sections import Recipe
+from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.paper.numbers import published, seconds
+from nasdmrl.space.costs import costs
+from nasdmrl.space.nsc import is_valid, parse, shapes, to_text
 
 TIME = r"\d+[dh][ \d]*[hm]"
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import chi2_contingency, norm, wilcoxon
 
 from nasdmrl.analysis.random_replay import DATASETS, agreement, compared, first_bin, first_bin_networks, played
-from nasdmrl.datasets import with_role
+from nasdmrl.paper.datasets import with_role
 from nasdmrl.paper.published import actions, curve, curves, numbers
 
 TRANSFER = ("vgg_flower", "dtd")

@@ -24,8 +24,8 @@ from nasdmrl.analysis.random_replay import (
 from nasdmrl.analysis.tables import read_table, write_table
 from nasdmrl.cli.outputs import published_lengths
 from nasdmrl.errors import DataError
-from nasdmrl.nsc import parse
 from nasdmrl.paper.published import curve
+from nasdmrl.space.nsc import parse
 
 BINS = {"omniglot": 27, "vgg_flower": 21, "dtd": 21, "aircraft": 5, "cu_birds": 5}
 

@@ -10,13 +10,13 @@ import pytest
 from conftest import save, stripes
 
 from nasdmrl.data.images import ImageData
-from nasdmrl.enumeration import networks_of
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.evaluation import Evaluator
-from nasdmrl.nsc import parse, to_text
-from nasdmrl.recording import Task, files, load, record, sample, write
-from nasdmrl.store import EvaluationStore
-from nasdmrl.training import Trainer
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.evaluation.recording import Task, files, load, record, sample, write
+from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.space.enumeration import networks_of
+from nasdmrl.space.nsc import parse, to_text
+from nasdmrl.training.early_stop import Trainer
 
 FACTS = {"source": "archives", "class_names": ["a", "b", "c"]}
 TASK = Task("chain", 1, 5)

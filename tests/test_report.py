@@ -21,16 +21,16 @@ from nasdmrl.analysis.cells import label_of, number, shown
 from nasdmrl.analysis.claims import CLAIMS, claims_table
 from nasdmrl.analysis.items import EXPERIMENTS, TABLES, figures
 from nasdmrl.analysis.panels import save
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.random_replay import DATASETS as REPLAYED
 from nasdmrl.analysis.random_replay import EXACT, compared
 from nasdmrl.analysis.random_replay import stamp as replay_stamp
 from nasdmrl.analysis.replay_panels import replay_figure
 from nasdmrl.analysis.tables import write_table
-from nasdmrl.config import Config, load
-from nasdmrl.provenance import provenance
-from nasdmrl.report import columns_of, hardware, write_report
-from nasdmrl.sections import Recipe
-from nasdmrl.store import EvaluationStore
+from nasdmrl.config.model import Config, load
+from nasdmrl.config.sections import Recipe
+from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.report.page import columns_of, hardware, write_report
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 ATTACK = '<script>alert("1")</script> & <b>bold</b>'

@@ -15,16 +15,16 @@ import tensorflow as tf
 from conftest import stripes
 
 from benchmarks import keras_networks
-from nasdmrl import retraining
-from nasdmrl.checkpoints import CheckpointError, load_checkpoint
-from nasdmrl.config import Config
-from nasdmrl.costs import costs
+from nasdmrl.config.model import Config
+from nasdmrl.config.sections import VGG19_CUT, LongRecipe
 from nasdmrl.errors import NetworkError
-from nasdmrl.networks import build_vgg19_cut
-from nasdmrl.nsc import convolution_filters, parse
-from nasdmrl.retraining import COLUMNS, model_of, parameters, retrain
-from nasdmrl.sections import VGG19_CUT, LongRecipe
-from nasdmrl.training import training_of
+from nasdmrl.space.costs import costs
+from nasdmrl.space.nsc import convolution_filters, parse
+from nasdmrl.training import long as retraining
+from nasdmrl.training.checkpoints import CheckpointError, load_checkpoint
+from nasdmrl.training.early_stop import training_of
+from nasdmrl.training.long import COLUMNS, model_of, parameters, retrain
+from nasdmrl.training.networks import build_vgg19_cut
 
 SMALL = LongRecipe(epochs=3, batch_size=16, filters=2, vgg_filters=2, dense_units=8, norm_momentum=0.8)
 SECTION_8 = {  # The paper's best networks of the evaluation datasets
@@ -123,8 +123,8 @@ RETRAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import stripes
-from nasdmrl.sections import LongRecipe
-from nasdmrl.retraining import retrain
+from nasdmrl.config.sections import LongRecipe
+from nasdmrl.training.long import retrain
 recipe = LongRecipe.model_validate_json(sys.argv[2])
 retrain("conv3 conv3 max2", stripes(2400, 20), recipe, sys.argv[3] + ".csv", sys.argv[3] + ".npz")
 """
@@ -192,7 +192,7 @@ def test_checkpoint_of_another_training_is_refused(data, tmp_path):
 
 
 def test_checkpoint_of_an_older_format_starts_anew(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(retraining, "EVALUATION_FORMAT", 1)
+    monkeypatch.setattr(retraining, "TRAINING_FORMAT", 1)
     path = checkpointed(data, SMALL, tmp_path)
     monkeypatch.undo()
     assert finished(path) == 3

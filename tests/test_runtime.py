@@ -5,7 +5,7 @@ import sys
 
 CODE = """
 import sys
-from nasdmrl.runtime import start_tensorflow
+from nasdmrl.training.runtime import start_tensorflow
 start_tensorflow(threads=1)
 print(any(name.split(".")[0] == "keras" for name in sys.modules))
 import keras, tensorflow

@@ -15,28 +15,29 @@ import pandas as pd
 import pytest
 from test_env import table
 
-from nasdmrl.agents import METHODS, factory
+from nasdmrl.agents import METHODS
+from nasdmrl.agents import registry as factory
 from nasdmrl.agents.meta_a2c import MetaA2C
-from nasdmrl.agents.policy_files import PolicyError, Spaces
+from nasdmrl.agents.policies import PolicyError, Spaces
 from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.agents.search import COLUMNS, TIME_COLUMNS, run_search, write_progress
 from nasdmrl.cli.searches import search
-from nasdmrl.config import load
+from nasdmrl.config.model import load
 from nasdmrl.data.images import decode
 from nasdmrl.data.records import convert
-from nasdmrl.env import NASEnv
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.search import COLUMNS, TIME_COLUMNS, run_search, write_progress
+from nasdmrl.space.environment import NASEnv
 
 SEARCH = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import stripes
 from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.sections import Recipe
-from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluator
-from nasdmrl.search import run_search
-from nasdmrl.store import EvaluationStore
+from nasdmrl.config.sections import Recipe
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.agents.search import run_search
+from nasdmrl.evaluation.store import EvaluationStore
 recipe = Recipe(epochs=1, batch_size=32, filters=2, dense_units=4)
 evaluator = Evaluator(stripes(), recipe, EvaluationStore(sys.argv[2]))
 run_search(RandomSearch(8, 7), NASEnv(evaluator), 40, sys.argv[3])

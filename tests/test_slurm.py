@@ -10,9 +10,9 @@ from collections import Counter
 import pytest
 import yaml
 
-from nasdmrl.config import load
-from nasdmrl.doctor.waiting import check_arrays, most_jobs
-from nasdmrl.planning.jobs import workflow_jobs
+from nasdmrl.config.model import load
+from nasdmrl.preflight.doctor.waiting import check_arrays, most_jobs
+from nasdmrl.preflight.planning.jobs import workflow_jobs
 
 STUBS = {  # what SLURM's commands answer; sbatch refuses, so that nothing runs
     "sbatch": "exit 1",

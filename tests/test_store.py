@@ -10,12 +10,12 @@ import sys
 
 import pytest
 
-from nasdmrl.costs import blockqnn_reward, costs
-from nasdmrl.evaluation import Evaluator
-from nasdmrl.nsc import parse
-from nasdmrl.sections import Environment, LongRecipe, Recipe
-from nasdmrl.store import EvaluationStore, evaluation_key, recipe_digest
-from nasdmrl.training import Trainer
+from nasdmrl.config.sections import Environment, LongRecipe, Recipe
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.evaluation.store import EvaluationStore, evaluation_key, recipe_digest
+from nasdmrl.space.costs import blockqnn_reward, costs
+from nasdmrl.space.nsc import parse
+from nasdmrl.training.early_stop import Trainer
 
 
 def record(key, accuracy=0.5):
@@ -84,8 +84,8 @@ def test_a_line_in_the_making_is_read_once_it_is_whole(tmp_path):
 
 WRITER = """
 import sys
-from nasdmrl.sections import Recipe
-from nasdmrl.store import EvaluationStore
+from nasdmrl.config.sections import Recipe
+from nasdmrl.evaluation.store import EvaluationStore
 store = EvaluationStore(sys.argv[1])
 for i in range(int(sys.argv[3])):
     key = f"{sys.argv[2]}-{i}"
@@ -120,7 +120,7 @@ def test_sigkill_loses_no_acknowledged_record(tmp_path):
 def test_digests_of_recipes_are_pinned():
     """By hand: SHA-256 of the JSON of format, kind and what differs from the kind's defaults.
 
-    If this fails since a default has changed, `EVALUATION_FORMAT` must go up: stored evaluations mean something else.
+    If this fails since a default has changed, `TRAINING_FORMAT` must go up: stored evaluations mean something else.
     """
 
     def digest(kind, **changes):
@@ -143,7 +143,7 @@ def test_defaults_that_keys_rest_on_are_pinned():
     defaults = LongRecipe().model_dump(mode="json")
     text = json.dumps(defaults, sort_keys=True)
     assert hashlib.sha256(text.encode()).hexdigest()[:24] == "62336d96d2aa9ded29fb7896", (
-        "raise EVALUATION_FORMAT, then pin anew"
+        "raise TRAINING_FORMAT, then pin anew"
     )
 
 
@@ -252,8 +252,8 @@ def test_the_earliest_record_counts_in_whatever_order_segments_are_read(tmp_path
 
 FULL_DISK = """
 import resource, signal, sys
-from nasdmrl.sections import Recipe
-from nasdmrl.store import EvaluationStore
+from nasdmrl.config.sections import Recipe
+from nasdmrl.evaluation.store import EvaluationStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = EvaluationStore(sys.argv[1])
 store.put({"key": "a"}, Recipe())

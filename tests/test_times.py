@@ -8,8 +8,8 @@ import pytest
 from golden import write_golden
 
 from nasdmrl.analysis.episodes import experiment_of, read_logs
-from nasdmrl.analysis.published import published
 from nasdmrl.analysis.times import duration, running_times, times_table
+from nasdmrl.paper.numbers import published
 
 COLUMNS = ["episode", "looked_up", "status", "training_seconds", "spent_seconds"]
 

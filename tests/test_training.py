@@ -13,15 +13,16 @@ import tensorflow as tf
 from conftest import stripes
 
 from benchmarks import keras_networks
-from nasdmrl import networks, training
-from nasdmrl.config import Config
+from nasdmrl.config.model import Config
+from nasdmrl.config.sections import Recipe
 from nasdmrl.data.images import ImageData
-from nasdmrl.networks import build
-from nasdmrl.nsc import parse
-from nasdmrl.optimizers import FusedAdam
-from nasdmrl.sections import Recipe
-from nasdmrl.store import evaluation_key
-from nasdmrl.training import BatchStream, Program, Trainer, training_of
+from nasdmrl.evaluation.store import evaluation_key
+from nasdmrl.space.nsc import parse
+from nasdmrl.training import early_stop as training
+from nasdmrl.training import networks
+from nasdmrl.training.early_stop import BatchStream, Program, Trainer, training_of
+from nasdmrl.training.networks import build
+from nasdmrl.training.optimizers import FusedAdam
 
 
 def test_learning_rate_falls_every_five_epochs():
@@ -97,9 +98,9 @@ IN_ANOTHER_PROCESS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from conftest import stripes
-from nasdmrl.sections import Recipe
-from nasdmrl.nsc import parse
-from nasdmrl.training import Trainer
+from nasdmrl.config.sections import Recipe
+from nasdmrl.space.nsc import parse
+from nasdmrl.training.early_stop import Trainer
 recipe = Recipe.model_validate_json(sys.argv[2])
 print([Trainer()(parse(t), stripes(), recipe).accuracy.hex() for t in ("conv3 conv1 max2", "conv5 avg2")])
 """

@@ -17,7 +17,7 @@ from test_search import check_multi_branch_log
 
 from nasdmrl.analysis.items import TABLES, figures
 from nasdmrl.analysis.tables import read_table
-from nasdmrl.config import ARCHIVES_VARIABLE, Config
+from nasdmrl.config.model import ARCHIVES_VARIABLE, Config
 from nasdmrl.data.standins import CLASSES
 
 SHORT = "{omniglot: 5, vgg_flower: 5, dtd: 5}"

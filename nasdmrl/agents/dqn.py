@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from nasdmrl.agents.descent import Adam
-from nasdmrl.agents.policy_files import WEIGHTS, Spaces, load_policy, save_policy
+from nasdmrl.agents.policies import WEIGHTS, Spaces, load_policy, save_policy
 from nasdmrl.agents.q_network import QNetwork
 from nasdmrl.agents.weights import Weights
-from nasdmrl.sections import DQN as Settings
+from nasdmrl.config.sections import DQN as Settings
 
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nasdmrl.agents.descent import RMSProp
-from nasdmrl.agents.policy_files import SQUARES, WEIGHTS, Spaces, load_policy, save_policy
+from nasdmrl.agents.policies import SQUARES, WEIGHTS, Spaces, load_policy, save_policy
 from nasdmrl.agents.recurrent import RecurrentActorCritic, Step
-from nasdmrl.sections import MetaA2C as Settings
+from nasdmrl.config.sections import MetaA2C as Settings
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from nasdmrl.agents.weights import Weights, orthogonal, xavier_uniform
-from nasdmrl.sections import DQN as Settings
+from nasdmrl.config.sections import DQN as Settings
 
 TRUNK_SCALE = math.sqrt(2)
 """Scale of the trunk's first weights, as in OpenAI Baselines."""

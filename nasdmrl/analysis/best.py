@@ -8,7 +8,7 @@ import pandas as pd
 from nasdmrl.analysis.episodes import experiment_of, read_logs
 from nasdmrl.analysis.styles import sigma_of
 from nasdmrl.errors import DataError
-from nasdmrl.nsc import canonical, parse, to_rows, to_text
+from nasdmrl.space.nsc import canonical, parse, to_rows, to_text
 
 ORDER = ("reward", "parameters", "seed", "step")
 """What ranks networks: larger reward; of equal ones fewer parameters, then smaller seed and earlier step."""

@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nasdmrl.actions import CHAIN
 from nasdmrl.analysis.episodes import action_proportions, adds_layer, episodes, read_logs, read_progress
-from nasdmrl.analysis.published import published
 from nasdmrl.analysis.statistics import (
     Estimate,
     distance_test,
@@ -22,9 +20,11 @@ from nasdmrl.analysis.statistics import (
     welch_difference,
 )
 from nasdmrl.analysis.styles import name_of
-from nasdmrl.datasets import with_role
+from nasdmrl.config.sections import VGG19_CUT
 from nasdmrl.errors import DataError
-from nasdmrl.sections import VGG19_CUT
+from nasdmrl.paper.datasets import with_role
+from nasdmrl.paper.numbers import published
+from nasdmrl.space.actions import CHAIN
 
 SIGMAS = ("sigma0.0", "sigma0.1")
 SIGNIFICANCE = 0.05

@@ -11,10 +11,10 @@ import pandas as pd
 
 from nasdmrl.analysis import claim_measures as measures
 from nasdmrl.analysis.claim_measures import SIGMAS, Inputs, Part, log_files, long_files
-from nasdmrl.analysis.published import published
+from nasdmrl.analysis.provenance import is_genuine, scale_of
 from nasdmrl.analysis.tables import LONG_NETWORKS
-from nasdmrl.datasets import with_role
-from nasdmrl.provenance import is_genuine, scale_of
+from nasdmrl.paper.datasets import with_role
+from nasdmrl.paper.numbers import published
 
 REPRODUCED, NOT_REPRODUCED, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not run"
 WORDS = {True: "holds", False: "does not hold", None: "undecided"}

@@ -12,10 +12,10 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
-from nasdmrl import nsc
 from nasdmrl.analysis.layout import Edge, Layout, Spacing, layered
 from nasdmrl.analysis.styles import name_of
-from nasdmrl.sections import Recipe
+from nasdmrl.config.sections import Recipe
+from nasdmrl.space import nsc
 
 IMAGE, LEAVES, PREDICTION = "image", "leaves", "prediction"
 # Okabe and Ito's colours, light within the box and full around it; grey for what is not searched. In grey print

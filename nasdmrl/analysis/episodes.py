@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from nasdmrl.actions import MULTI_BRANCH, OUT_OF_BOUNDS, SPACES
 from nasdmrl.analysis.styles import in_order, sigma_of
 from nasdmrl.errors import DataError
-from nasdmrl.nsc import LayerType
+from nasdmrl.space.actions import MULTI_BRANCH, OUT_OF_BOUNDS, SPACES
+from nasdmrl.space.nsc import LayerType
 
 RUN = ["method", "dataset", "seed"]
 METRICS = {

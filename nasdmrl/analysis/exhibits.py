@@ -31,13 +31,13 @@ from nasdmrl.analysis.plots import (
     hardness_box,
     save,
 )
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.statistics import PairedTest, signed_rank_test
 from nasdmrl.analysis.styles import in_order
-from nasdmrl.config import Config, load
+from nasdmrl.config.model import Config, load
 from nasdmrl.data.images import load as load_images
-from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.errors import DataError
-from nasdmrl.provenance import provenance
+from nasdmrl.paper.datasets import DATASETS, with_role
 
 PATTERNS = ("*/*/seed*/steps.csv", "best/*/best*.json", "../data/*/images")
 """What a notebook reads below its experiment's folder when it is opened by hand."""

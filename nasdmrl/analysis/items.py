@@ -4,10 +4,10 @@ import string
 from dataclasses import dataclass
 
 from nasdmrl.analysis.episodes import METRICS
-from nasdmrl.analysis.published import published
 from nasdmrl.analysis.styles import name_of
-from nasdmrl.config import Config
-from nasdmrl.datasets import with_role
+from nasdmrl.config.model import Config
+from nasdmrl.paper.datasets import with_role
+from nasdmrl.paper.numbers import published
 
 EXPERIMENTS = {
     "exp1": "Experiment 1: learning to design chain-structured networks",

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from PIL.Image import Image
 
+from nasdmrl.analysis.provenance import visible
 from nasdmrl.analysis.styles import FIGURE_RC
 from nasdmrl.files import atomic_path
-from nasdmrl.provenance import visible
 
 FORMATS = ("pdf", "png")
 PANEL_INCHES = (4.2, 3.4)

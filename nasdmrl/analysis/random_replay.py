@@ -10,15 +10,15 @@ from functools import cache
 import pandas as pd
 
 from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.agents.search import interact
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.styles import name_of
-from nasdmrl.config import Config
-from nasdmrl.env import NASEnv
+from nasdmrl.config.model import Config
 from nasdmrl.errors import DataError
-from nasdmrl.evaluation import by_shapes
-from nasdmrl.nsc import Network, canonical, is_valid
 from nasdmrl.paper.published import BIN_EPISODES, curve
-from nasdmrl.provenance import provenance
-from nasdmrl.search import interact
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.space.evaluation import by_shapes
+from nasdmrl.space.nsc import Network, canonical, is_valid
 
 DATASETS = ("omniglot", "vgg_flower", "dtd", "aircraft", "cu_birds")
 """With a published curve of random search, in the order of Figures 9 and 12."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nasdmrl.agents import METHODS
-from nasdmrl.datasets import DATASETS
+from nasdmrl.paper.datasets import DATASETS
 
 FIGURE_RC = {
     "font.size": 9,

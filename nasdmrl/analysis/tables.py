@@ -11,12 +11,12 @@ import pandas as pd
 from nasdmrl.analysis.best import best_first, canonical_text
 from nasdmrl.analysis.cells import for_people
 from nasdmrl.analysis.episodes import RUN, first_meetings
-from nasdmrl.analysis.published import published
+from nasdmrl.analysis.provenance import visible
+from nasdmrl.config.sections import VGG19_CUT
 from nasdmrl.data.records import read_spec
-from nasdmrl.datasets import DATASETS, with_role
 from nasdmrl.files import write_text
-from nasdmrl.provenance import visible
-from nasdmrl.sections import VGG19_CUT
+from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.paper.numbers import published
 
 
 def write_table(table: pd.DataFrame, path: Path | str, stamp: dict[str, str]) -> None:

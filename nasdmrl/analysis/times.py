@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from nasdmrl.analysis.episodes import RUN, first_meetings
-from nasdmrl.analysis.published import published
 from nasdmrl.analysis.styles import in_order
+from nasdmrl.paper.numbers import published
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 UNITS = ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "m"), (MINUTE, "m", 1, "s"))

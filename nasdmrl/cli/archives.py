@@ -17,8 +17,8 @@ def archive(
     partial: Annotated[bool, typer.Option("--partial", help="Pack what there is of a run that is not done.")] = False,
 ) -> None:
     """Pack a run, without images, into a zip file for a repository: RO-Crate 1.1 metadata and sums are inside."""
-    from nasdmrl.archiving.packing import archive as pack
-    from nasdmrl.archiving.packing import listed
+    from nasdmrl.report.archiving.packing import archive as pack
+    from nasdmrl.report.archiving.packing import listed
 
     packed = pack(results, output, partial)
     if packed.lacks:
@@ -38,7 +38,7 @@ def verify(
     """
     for module in ("tensorflow", "keras"):  # an import of them now fails, so nothing here can train or look at images
         sys.modules.setdefault(module, None)
-    from nasdmrl.archiving.verifying import verify as outcomes
+    from nasdmrl.report.archiving.verifying import verify as outcomes
 
     wrong, same, unmade = 0, 0, 0
     for outcome in outcomes(archive, rebuild):
@@ -73,7 +73,7 @@ def compare(
     output: Annotated[Path, typer.Option(help="The page (HTML).")] = Path("compare.html"),
 ) -> None:
     """Write one page on what differs between two runs: settings, hardware, verdicts, tables and curves."""
-    from nasdmrl.comparison.page import write_comparison
+    from nasdmrl.report.comparison.page import write_comparison
 
     write_comparison(first, second, output)
     print(output)

@@ -21,7 +21,7 @@ def doctor(
     srun: Annotated[bool, typer.Option("--srun", help="Run a small job on each kind of node (needs SLURM).")] = False,
 ) -> None:
     """Check what a run needs before anything is submitted; says how to mend what fails, and exits with 1."""
-    from nasdmrl.doctor.examination import Examination, examine
+    from nasdmrl.preflight.doctor.examination import Examination, examine
 
     states = []
     for check in examine(Examination(config, profile, folder, offline, srun, DEFAULT_CONFIG)):

@@ -35,8 +35,8 @@ def download(
     file: Annotated[str | None, typer.Option(help="Only this one of the dataset's archives.")] = None,
 ) -> None:
     """Fetch a dataset's official archives into FOLDER; goes on where an earlier call stopped."""
-    from nasdmrl.data.downloads import download as fetch
-    from nasdmrl.datasets import DATASETS
+    from nasdmrl.data.download import download as fetch
+    from nasdmrl.paper.datasets import DATASETS
 
     names = [archive.name for archive in DATASETS[known_dataset(dataset)].files]
     for path in fetch(dataset, folder, [one_of("file", file, names)] if file else names):
@@ -65,7 +65,7 @@ def convert(
 @app.command()
 def decode(records: Path, output: Path, config: ConfigOption = DEFAULT_CONFIG, threads: ThreadsOption = 1) -> None:
     """Decode the TFRecords in RECORDS into uint8 arrays in OUTPUT."""
-    from nasdmrl.config import load
+    from nasdmrl.config.model import load
     from nasdmrl.data.images import decode as to_arrays
 
     options = load(config).data
@@ -83,10 +83,10 @@ def table3(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write Table 3 (and 8): classes and images of each dataset beside the paper's."""
+    from nasdmrl.analysis.provenance import provenance
     from nasdmrl.analysis.tables import table3 as counted
     from nasdmrl.analysis.tables import write_everywhere
-    from nasdmrl.config import load
-    from nasdmrl.provenance import provenance
+    from nasdmrl.config.model import load
 
     table = counted(records, map(known_dataset, missing))
     write_everywhere(table, output, provenance(load(config), table["dataset"]))

@@ -36,9 +36,9 @@ def show_network(
     config: ConfigOption = "{}",
 ) -> None:
     """Print a network's rows, shapes, parameters and FLOPs (the paper's recipe unless --config is given)."""
-    from nasdmrl.config import load
-    from nasdmrl.describe import describe
-    from nasdmrl.nsc import parse
+    from nasdmrl.config.model import load
+    from nasdmrl.space.describe import describe
+    from nasdmrl.space.nsc import parse
 
     print(describe(parse(network), (size, size, 3), classes, load(config).recipe()))
 
@@ -54,10 +54,10 @@ def evaluate_network(
     space: SpaceOption = "chain",
 ) -> None:
     """Look up or train one network on a dataset and print what is known of it, as JSON."""
-    from nasdmrl.config import load
-    from nasdmrl.evaluation import Evaluator
-    from nasdmrl.nsc import parse, to_text
-    from nasdmrl.store import EvaluationStore
+    from nasdmrl.config.model import load
+    from nasdmrl.evaluation.evaluator import Evaluator
+    from nasdmrl.evaluation.store import EvaluationStore
+    from nasdmrl.space.nsc import parse, to_text
 
     parsed, settings = parse(network), load(config)
     recipe, data = settings.recipe(known_space(space)), load_images(dataset, images)
@@ -80,11 +80,11 @@ def retrain(
     threads: ThreadsOption = 1,
 ) -> None:
     """Train a network long, widened (Exp. 2b), and print its test accuracy. Killed, it goes on when called again."""
-    from nasdmrl.config import load
+    from nasdmrl.config.model import load
 
     settings, data, text = load(config), load_images(dataset, images), network_text(network)
     start(threads)
-    from nasdmrl.retraining import retrain as train
+    from nasdmrl.training.long import retrain as train
 
     last = train(text, data, settings.long_recipe(repeat), output, checkpoint or output.with_suffix(".checkpoint.npz"))
     print(json.dumps({"dataset": dataset, "network": text, "repeat": repeat, **last}, indent=2))
@@ -93,8 +93,8 @@ def retrain(
 @app.command()
 def export_db(output: Path, store: StoreOption = DEFAULT_STORE) -> None:
     """Write the store to OUTPUT in the form of the original software's db_experiments.csv."""
-    from nasdmrl.exchange import export_db as to_csv
-    from nasdmrl.store import EvaluationStore
+    from nasdmrl.evaluation.original_db import export_db as to_csv
+    from nasdmrl.evaluation.store import EvaluationStore
 
     if not store.is_dir():
         raise NasdmrlError(f"{store}: no such store; name it with --store, or evaluate a network first")
@@ -110,11 +110,11 @@ def import_db(
     space: SpaceOption = "chain",
 ) -> None:
     """Add an original db_experiments.csv to the store, as if its networks had been trained by --config's recipe."""
-    from nasdmrl.config import load
+    from nasdmrl.config.model import load
     from nasdmrl.data.images import load as load_decoded
-    from nasdmrl.datasets import DATASETS
-    from nasdmrl.exchange import import_db as from_csv
-    from nasdmrl.store import EvaluationStore
+    from nasdmrl.evaluation.original_db import import_db as from_csv
+    from nasdmrl.evaluation.store import EvaluationStore
+    from nasdmrl.paper.datasets import DATASETS
 
     folders = {name: images_folder(name, data) for name in DATASETS}
     decoded = {name: load_decoded(folder) for name, folder in folders.items() if folder.is_dir()}

@@ -40,21 +40,21 @@ def one_of(kind: str, value: str, known: list[str]) -> str:
 
 def known_dataset(dataset: str) -> str:
     """`dataset`; raises `NasdmrlError` where it is none of the paper's."""
-    from nasdmrl.datasets import DATASETS
+    from nasdmrl.paper.datasets import DATASETS
 
     return one_of("dataset", dataset, list(DATASETS))
 
 
 def known_space(space: str):
     """`space`; raises `NasdmrlError` where it is no action space."""
-    from nasdmrl.actions import SPACES
+    from nasdmrl.space.actions import SPACES
 
     return one_of("space", space, list(SPACES))
 
 
 def own_dataset(dataset: str) -> str:
     """`dataset`; raises `NasdmrlError` where it cannot name a dataset of one's own."""
-    from nasdmrl.datasets import check_own_name
+    from nasdmrl.paper.datasets import check_own_name
 
     try:
         check_own_name(dataset)
@@ -97,13 +97,13 @@ def network_text(argument: str) -> str:
 def new_trainer(threads: int):
     """What trains networks; TensorFlow is started for it."""
     start(threads)
-    from nasdmrl.training import Trainer
+    from nasdmrl.training.early_stop import Trainer
 
     return Trainer()
 
 
 def start(threads: int = 1) -> None:
     """Start TensorFlow, deterministic."""
-    from nasdmrl.runtime import start_tensorflow
+    from nasdmrl.training.runtime import start_tensorflow
 
     start_tensorflow(threads)

@@ -21,7 +21,7 @@ def version() -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration."""
-    from nasdmrl.config_reference import json_schema
+    from nasdmrl.config.reference import json_schema
 
     print(json_schema(), end="")
 
@@ -29,7 +29,7 @@ def schema() -> None:
 @app.command()
 def config_reference() -> None:
     """Print every configuration key with its default and meaning, in Markdown."""
-    from nasdmrl.config_reference import documentation
+    from nasdmrl.config.reference import documentation
 
     print(documentation(), end="")
 
@@ -43,7 +43,7 @@ def notebook(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Execute a notebook on results; its figures go to --figures, the executed copy is OUTPUT."""
-    from nasdmrl.notebooks import run_notebook
+    from nasdmrl.report.notebooks import run_notebook
 
     parameters = {"inputs": [str(path) for path in inputs], "figures": str(figures), "config": config}
     run_notebook(source, output, parameters)
@@ -57,7 +57,7 @@ def curves(
 ) -> None:
     """Draw curves as in Figure 9 from any step logs: a curve a method, three panels a dataset."""
     from nasdmrl.analysis.exhibits import save_curves
-    from nasdmrl.config import load
+    from nasdmrl.config.model import load
 
     for path in save_curves(logs, output, load(config)):
         print(f"{path}.png")
@@ -67,10 +67,10 @@ def curves(
 def running_times(logs: Logs, output: TableOutput, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Write the running times of an experiment's searches beside the paper's (Tables 4, 5, 7, 9)."""
     from nasdmrl.analysis.episodes import experiment_of, read_logs
+    from nasdmrl.analysis.provenance import provenance
     from nasdmrl.analysis.tables import write_everywhere
     from nasdmrl.analysis.times import times_table
-    from nasdmrl.config import load
-    from nasdmrl.provenance import provenance
+    from nasdmrl.config.model import load
 
     steps = read_logs(logs)
     stamp = provenance(load(config), steps["dataset"])
@@ -82,10 +82,10 @@ def table6(
     output: TableOutput, results: ResultsOption = DEFAULT_RESULTS, config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
     """Write Table 6: the best networks and the VGG19 cut after long training."""
+    from nasdmrl.analysis.provenance import provenance
     from nasdmrl.analysis.tables import table6 as trained_long
     from nasdmrl.analysis.tables import write_everywhere
-    from nasdmrl.config import load
-    from nasdmrl.provenance import provenance
+    from nasdmrl.config.model import load
 
     settings = load(config)
     write_everywhere(trained_long(results, settings.exp2.repeats), output, provenance(settings))
@@ -119,9 +119,9 @@ def claims(
 ) -> None:
     """Write the verdict of this run on each claim of the paper."""
     from nasdmrl.analysis.claims import claims_table
+    from nasdmrl.analysis.provenance import provenance
     from nasdmrl.analysis.tables import write_table
-    from nasdmrl.config import load
-    from nasdmrl.provenance import provenance
+    from nasdmrl.config.model import load
 
     settings = load(config)
     stamp = provenance(settings)
@@ -139,9 +139,9 @@ def report(
     ] = None,
 ) -> None:
     """Write one page with verdicts, figures and tables of this run beside the paper's."""
-    from nasdmrl.config import load
+    from nasdmrl.config.model import load
     from nasdmrl.files import write_json
-    from nasdmrl.report import write_report
+    from nasdmrl.report.page import write_report
 
     settings = load(config)
     write_report(results, output, settings)

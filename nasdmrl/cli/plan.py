@@ -36,8 +36,8 @@ def plan(
     What is measured is this machine: for a cluster's GPU, call it in a job that has one.
     """
     from nasdmrl.files import write_json
-    from nasdmrl.planning.jobs import workflow_jobs
-    from nasdmrl.planning.page import page
+    from nasdmrl.preflight.planning.jobs import workflow_jobs
+    from nasdmrl.preflight.planning.page import page
 
     chosen, parallel = _settled(config, profile, snakefile)
     jobs = workflow_jobs(snakefile, chosen, profile, everything)
@@ -53,8 +53,8 @@ def plan(
 
 def _settled(config: str | None, profile: Path | None, snakefile: Path):
     """The checked configuration file, None where the profile's is meant, and how many jobs run at once."""
-    from nasdmrl.config import load
-    from nasdmrl.profiles import config_file, read_profile
+    from nasdmrl.config.model import load
+    from nasdmrl.preflight.profiles import config_file, read_profile
 
     values = read_profile(profile) if profile else {}
     load(config or config_file(values) or DEFAULT_CONFIG)
@@ -65,9 +65,9 @@ def _settled(config: str | None, profile: Path | None, snakefile: Path):
 
 def _parallel(profile: dict[str, Any]):
     """Jobs at once: as many as a cluster's profile says, else as this machine's cores take."""
-    from nasdmrl.planning.forecast import Parallel
-    from nasdmrl.profiles import limit_of
-    from nasdmrl.runtime import cores
+    from nasdmrl.preflight.planning.forecast import Parallel
+    from nasdmrl.preflight.profiles import limit_of
+    from nasdmrl.training.runtime import cores
 
     if "jobs" not in profile:
         return Parallel(cores())
@@ -77,13 +77,13 @@ def _parallel(profile: dict[str, Any]):
 def _forecast(
     jobs, parallel, probe_seconds: float, threads: int | None, workers: int | None, everything: bool
 ) -> dict[str, Any]:
-    from nasdmrl.disk import disk_needs, trainings_at_once
-    from nasdmrl.planning.costmodel import fit
-    from nasdmrl.planning.forecast import Clock, summary
-    from nasdmrl.planning.forecast import plan as planned
-    from nasdmrl.planning.probe import probe
-    from nasdmrl.planning.work import Datasets, settings_of, trainings
-    from nasdmrl.store import EvaluationStore
+    from nasdmrl.evaluation.store import EvaluationStore
+    from nasdmrl.preflight.disk import disk_needs, trainings_at_once
+    from nasdmrl.preflight.planning.costmodel import fit
+    from nasdmrl.preflight.planning.forecast import Clock, summary
+    from nasdmrl.preflight.planning.forecast import plan as planned
+    from nasdmrl.preflight.planning.probe import probe
+    from nasdmrl.preflight.planning.work import Datasets, settings_of, trainings
 
     settings = settings_of(jobs)
     datasets, threads = Datasets(settings, DEFAULT_DATA), threads or settings.resources.search_threads

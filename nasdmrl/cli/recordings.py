@@ -40,11 +40,11 @@ def record(
 ) -> None:
     """Evaluate every network of a small space on each dataset, and write the recordings. Killed, it goes on when called
     again: what is in the store or in the recordings is not evaluated again."""
-    from nasdmrl.config import load
+    from nasdmrl.config.model import load
     from nasdmrl.data.images import read_card
-    from nasdmrl.recording import FOLDER, Task, write
-    from nasdmrl.recording import record as evaluate
-    from nasdmrl.store import EvaluationStore
+    from nasdmrl.evaluation.recording import FOLDER, Task, write
+    from nasdmrl.evaluation.recording import record as evaluate
+    from nasdmrl.evaluation.store import EvaluationStore
 
     if part >= parts:
         raise NasdmrlError(f"--part {part}: the processes are 0 to {parts - 1} (--parts)")

@@ -53,10 +53,10 @@ def search(
     one_of("method", method, list(METHODS))
     known_space(space)
     _check_policy_options(method, policy, fixed)
-    from nasdmrl.agents.factory import make_agent
-    from nasdmrl.agents.policy_files import Spaces
-    from nasdmrl.config import load
-    from nasdmrl.search import run_search
+    from nasdmrl.agents.policies import Spaces
+    from nasdmrl.agents.registry import make_agent
+    from nasdmrl.agents.search import run_search
+    from nasdmrl.config.model import load
 
     settings, data = load(config), load_images(dataset, images)
     env = _environment(settings, data, store, space, sigma, threads)
@@ -68,9 +68,9 @@ def search(
 
 
 def _environment(settings, data, store: Path, space: str, sigma: float, threads: int):
-    from nasdmrl.env import NASEnv
-    from nasdmrl.evaluation import Evaluator
-    from nasdmrl.store import EvaluationStore
+    from nasdmrl.evaluation.evaluator import Evaluator
+    from nasdmrl.evaluation.store import EvaluationStore
+    from nasdmrl.space.environment import NASEnv
 
     evaluator = Evaluator(
         data, settings.recipe(space), EvaluationStore(store), settings.environment, partial(new_trainer, threads)
@@ -93,7 +93,7 @@ def _learned_before(agent, method: str, policy: Path | None) -> list[dict]:
 
 
 def _keep_learned(agent, folder: Path, history: list[dict]) -> None:
-    from nasdmrl.search import write_progress
+    from nasdmrl.agents.search import write_progress
     from nasdmrl.software import commit
 
     history[-1]["commit"] = commit()
@@ -113,11 +113,11 @@ def prewarm(
     threads: ThreadsOption = 1,
 ) -> None:
     """Evaluate this task's part of the networks that searches will ask for (section `prewarm` of the configuration)."""
-    from nasdmrl.config import load
-    from nasdmrl.evaluation import Evaluator
-    from nasdmrl.prewarm import known_beforehand, share
-    from nasdmrl.prewarm import prewarm as evaluate_all
-    from nasdmrl.store import EvaluationStore
+    from nasdmrl.agents.prewarm import known_beforehand, share
+    from nasdmrl.agents.prewarm import prewarm as evaluate_all
+    from nasdmrl.config.model import load
+    from nasdmrl.evaluation.evaluator import Evaluator
+    from nasdmrl.evaluation.store import EvaluationStore
 
     settings, data = load(config), load_images(dataset, images)
     parts, recipe = settings.prewarm.tasks, settings.recipe()
@@ -151,10 +151,10 @@ def summary(
 ) -> None:
     """Write one row a search: its best network, and how its rewards spread beside chance."""
     from nasdmrl.analysis.episodes import read_logs
+    from nasdmrl.analysis.provenance import provenance
     from nasdmrl.analysis.tables import search_summary, write_table
-    from nasdmrl.config import load
+    from nasdmrl.config.model import load
     from nasdmrl.data.images import load as load_decoded
-    from nasdmrl.provenance import provenance
 
     steps = read_logs(logs)
     classes = {name: load_decoded(images_folder(name, data)).n_classes for name in steps["dataset"].unique()}

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasdmrl.data.containers import member_names, read_members
-from nasdmrl.data.folders import class_of_images
-from nasdmrl.datasets import DATASETS
+from nasdmrl.data.custom import class_of_images
 from nasdmrl.errors import DataError
+from nasdmrl.paper.datasets import DATASETS
 
 Box = tuple[int, int, int, int]
 """Left, upper, right and lower bound of what a photograph is cut to, as Pillow's `crop` takes them."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from nasdmrl.datasets import DATASETS
+from nasdmrl.paper.datasets import DATASETS
 
 SIZE = 48
 GLYPH_SIZE = 105

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from nasdmrl.config.sections import Data
 from nasdmrl.data.members import Member, pixel_digest, read_record_members, write_image_members
 from nasdmrl.data.records import check_format, read_spec, record_path
-from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
-from nasdmrl.nsc import Shape
+from nasdmrl.paper.datasets import DATASETS
 from nasdmrl.progress import Progress
-from nasdmrl.sections import Data
+from nasdmrl.space.nsc import Shape
 
 IMAGES, LABELS, CARD = "images.npy", "labels.npy", "card.json"
 IMAGES_FORMAT = 2

@@ -23,9 +23,9 @@ from PIL import Image, ImageOps
 
 from nasdmrl.data.archives import Box, Index, Picture, open_index
 from nasdmrl.data.members import write_record_members
-from nasdmrl.datasets import DATASETS
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
+from nasdmrl.paper.datasets import DATASETS
 from nasdmrl.progress import Progress
 
 SPEC_NAME = "dataset_spec.json"

@@ -16,8 +16,8 @@ import scipy.io
 from PIL import Image
 
 from nasdmrl.data.drawing import draw
-from nasdmrl.datasets import DATASETS
 from nasdmrl.files import atomic_path
+from nasdmrl.paper.datasets import DATASETS
 
 CLASSES = 16
 IMAGES_PER_CLASS = 40

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 
-from nasdmrl import nsc
+from nasdmrl.space import nsc
 from provocations.scene import Printed, Scene
 
 

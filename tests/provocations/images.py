@@ -18,7 +18,7 @@ from test_data import cut, encoded, rewritten
 from test_downloads import Handler, archive
 
 from nasdmrl.data import records
-from nasdmrl.data.downloads import fetch
+from nasdmrl.data.download import fetch
 from provocations.scene import Printed, Scene
 
 DTD, BIRDS, AIRCRAFT = "dtd-r1.0.1.tar.gz", "CUB_200_2011.tgz", "fgvc-aircraft-2013b.tar.gz"

@@ -11,21 +11,21 @@ from test_archive import contents, with_sums, write
 from test_doctor_slurm import PROFILE, SLURM
 
 from nasdmrl.analysis.episodes import read_logs
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.tables import write_everywhere, write_table
 from nasdmrl.analysis.times import times_table
-from nasdmrl.archiving import crate, packing, unpacking
-from nasdmrl.archiving.packing import archive
-from nasdmrl.config import Config, from_dict
-from nasdmrl.doctor.archives import check_archives
-from nasdmrl.doctor.checks import guarded
-from nasdmrl.doctor.examination import Examination, examine
-from nasdmrl.doctor.nodes import check_nodes
-from nasdmrl.doctor.slurm import check_slurm
-from nasdmrl.doctor.software import check_packages, check_python, check_tensorflow
-from nasdmrl.doctor.storage import check_file_system, check_space
-from nasdmrl.doctor.waiting import check_arrays
+from nasdmrl.config.model import Config, from_dict
 from nasdmrl.files import write_json
-from nasdmrl.provenance import provenance
+from nasdmrl.preflight.doctor.archives import check_archives
+from nasdmrl.preflight.doctor.checks import guarded
+from nasdmrl.preflight.doctor.examination import Examination, examine
+from nasdmrl.preflight.doctor.nodes import check_nodes
+from nasdmrl.preflight.doctor.slurm import check_slurm
+from nasdmrl.preflight.doctor.software import check_packages, check_python, check_tensorflow
+from nasdmrl.preflight.doctor.storage import check_file_system, check_space
+from nasdmrl.preflight.doctor.waiting import check_arrays
+from nasdmrl.report.archiving import crate, packing, unpacking
+from nasdmrl.report.archiving.packing import archive
 from provocations.scene import Printed, Scene
 from provocations.searches import step_log
 

@@ -15,8 +15,8 @@ from unittest import mock
 from conftest import save, stripes
 
 from nasdmrl.cli import main
-from nasdmrl.doctor.checks import Check
 from nasdmrl.errors import NasdmrlError
+from nasdmrl.preflight.doctor.checks import Check
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -8,17 +8,18 @@ from conftest import stripes
 from golden import save_csv, searches, step_rows
 from test_exchange import ORIGINAL
 
-from nasdmrl.agents.factory import make_agent
-from nasdmrl.agents.policy_files import Spaces
+from nasdmrl.agents.policies import Spaces
+from nasdmrl.agents.registry import make_agent
 from nasdmrl.analysis.episodes import action_proportions, read_logs
 from nasdmrl.analysis.exhibits import Exhibition
-from nasdmrl.checkpoints import save_checkpoint
-from nasdmrl.config import Config
-from nasdmrl.env import NASEnv
-from nasdmrl.evaluation import Evaluation, Evaluator
-from nasdmrl.retraining import retrain
-from nasdmrl.sections import Environment, LongRecipe, Recipe
-from nasdmrl.store import EvaluationStore
+from nasdmrl.config.model import Config
+from nasdmrl.config.sections import Environment, LongRecipe, Recipe
+from nasdmrl.evaluation.evaluator import Evaluator
+from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.space.environment import NASEnv
+from nasdmrl.space.evaluation import Evaluation
+from nasdmrl.training.checkpoints import save_checkpoint
+from nasdmrl.training.long import retrain
 from provocations.scene import Printed, Scene
 
 TINY = {
@@ -96,7 +97,7 @@ SEARCHES = {
     "FOLDER: the policy's NAME is VALUE, expected VALUE": other_policy,
     "FOLDER: NUMBER weights, expected NUMBER; the policy is damaged": damaged_policy,
     "FOLDER: cannot be read (...); run the search that makes it again": policy_that_is_none,
-    "`NAME`: no agent has this name; make it in `make_agent` of nasdmrl/agents/factory.py": lambda scene: scene.call(
+    "`NAME`: no agent has this name; make it in `make_agent` of nasdmrl/agents/registry.py": lambda scene: scene.call(
         make_agent, "evo", Spaces((10, 25), 8), 0, 10, Config()
     ),
     "environment.reward `NAME`: no such formula in `Evaluator._reward_of`": unknown_reward,

@@ -6,10 +6,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from nasdmrl.config import Config
-from nasdmrl.planning.costmodel import fit
-from nasdmrl.planning.probe import probe
-from nasdmrl.planning.work import Datasets
+from nasdmrl.config.model import Config
+from nasdmrl.preflight.planning.costmodel import fit
+from nasdmrl.preflight.planning.probe import probe
+from nasdmrl.preflight.planning.work import Datasets
 from provocations.scene import Printed, Scene
 
 STANDINS = "results/archives/standin/dtd"

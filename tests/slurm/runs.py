@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from nasdmrl.search import TIME_COLUMNS
+from nasdmrl.agents.search import TIME_COLUMNS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

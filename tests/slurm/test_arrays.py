@@ -5,7 +5,7 @@ import time
 
 from runs import ROOT, TINY, check_gpus, command, jobs_of, keys_of, on_slurm, say
 
-from nasdmrl.enumeration import networks_of
+from nasdmrl.space.enumeration import networks_of
 
 TASKS = 25  # an array of 20 and one of 5
 

@@ -15,15 +15,15 @@ from nasdmrl.analysis.items import (
     sigma_names,
 )
 from nasdmrl.analysis.tables import LONG_NETWORKS
-from nasdmrl.config import from_dict
-from nasdmrl.data.folders import class_folders
+from nasdmrl.config.model import from_dict
+from nasdmrl.data.custom import class_folders
 from nasdmrl.data.images import IMAGES_FORMAT
 from nasdmrl.data.records import RECORDS_FORMAT
-from nasdmrl.datasets import DATASETS, with_role
-from nasdmrl.disk import datasets_used
+from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.preflight.disk import datasets_used
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.sections import VGG19_CUT
-from nasdmrl.store import EVALUATION_FORMAT
+from nasdmrl.config.sections import VGG19_CUT
+from nasdmrl.training import TRAINING_FORMAT
 
 try:
     SETTINGS = from_dict(config, "the configuration")

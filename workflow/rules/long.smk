@@ -39,7 +39,7 @@ rule long_training:
     params:
         network=lambda wildcards, input: input.network or wildcards.name,
         checkpoint="results/checkpoints/{dataset}/{name}/repeat{repeat}.npz",
-        training=EVALUATION_FORMAT,
+        training=TRAINING_FORMAT,
         config=SETTINGS.subset(*LONG_SECTIONS),
     message:
         "Train {wildcards.name} of {wildcards.dataset} long, repeat {wildcards.repeat}"

@@ -24,7 +24,7 @@ rule prewarm_task:
         config=SETTINGS.subset(*SEARCH_SECTIONS, "prewarm", "seeds"),
         steps=search_steps("random_search"),
         store=STORE,
-        training=EVALUATION_FORMAT,
+        training=TRAINING_FORMAT,
     message:
         "Evaluate beforehand on {wildcards.dataset}: task {wildcards.part}"
     shell:

@@ -21,7 +21,7 @@ rule record_part:
         layers=lambda wildcards: SETTINGS.max_layers(wildcards.space),
         parts=SETTINGS.prewarm.tasks,
         store=STORE,
-        training=EVALUATION_FORMAT,
+        training=TRAINING_FORMAT,
     message:
         "Record the {wildcards.space} space: task {wildcards.part}"
     shell:

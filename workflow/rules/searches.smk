@@ -18,7 +18,7 @@ rule random_search:
         config=SETTINGS.subset(*SEARCH_SECTIONS),
         steps=search_steps("random_search"),
         store=STORE,
-        training=EVALUATION_FORMAT,
+        training=TRAINING_FORMAT,
         options="",
     message:
         "Search on {wildcards.dataset}: {params.method}, seed {wildcards.seed}, {params.steps} steps"
@@ -40,7 +40,7 @@ use rule random_search as dqn with:
         config=SETTINGS.subset(*SEARCH_SECTIONS, "dqn"),
         steps=search_steps("dqn"),
         store=STORE,
-        training=EVALUATION_FORMAT,
+        training=TRAINING_FORMAT,
         options="",
 
 
@@ -64,7 +64,7 @@ use rule random_search as meta_a2c with:
         config=SETTINGS.subset(*META_SECTIONS),
         steps=search_steps("meta_a2c"),
         store=STORE,
-        training=EVALUATION_FORMAT,
+        training=TRAINING_FORMAT,
         options=lambda wildcards, input: (
             f"--policy {input.policy}" if input.policy else ""
         ),
@@ -84,7 +84,7 @@ use rule random_search as evaluate_policy with:
         config=SETTINGS.subset(*META_SECTIONS),
         steps=search_steps("meta_a2c"),
         store=STORE,
-        training=EVALUATION_FORMAT,
+        training=TRAINING_FORMAT,
         options=lambda wildcards, input: f"--policy {input.policy} --fixed",
 
 
@@ -112,7 +112,7 @@ use rule random_search as multi_branch with:
         ),
         steps=SETTINGS.exp3.steps,
         store=STORE,
-        training=EVALUATION_FORMAT,
+        training=TRAINING_FORMAT,
         options="--space multi_branch --sigma {sigma}",
     message:
         "Search the multi-branch space: sigma {wildcards.sigma}, seed {wildcards.seed}, {params.steps} steps"
@@ -131,5 +131,5 @@ use rule random_search as hardness_study with:
         config=SETTINGS.subset(*META_SECTIONS),
         steps=SETTINGS.appendix_a.steps,
         store=STORE,
-        training=EVALUATION_FORMAT,
+        training=TRAINING_FORMAT,
         options="",

@@ -1,0 +1,186 @@
+"""The configuration: one model for defaults, documentation, validation and the JSON schema.
+
+Every default is the paper's value (Sections 4, 5 and 7), so `config/paper.yaml` spells the defaults out and the
+smaller scales name only what they change.
+"""
+
+import difflib
+import json
+import os
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic import ValidationError, model_validator
+
+from nasdmrl.config.sections import (
+    DQN,
+    AppendixA,
+    Data,
+    Deviations,
+    Environment,
+    Experiment1,
+    Experiment2,
+    Experiment3,
+    Fidelity,
+    LongRecipe,
+    MetaA2C,
+    Plots,
+    Prewarm,
+    Recipe,
+    Resources,
+    Section,
+    Seed,
+    Space,
+    field,
+)
+from nasdmrl.errors import ConfigError
+
+ARCHIVES_VARIABLE = "NASDMRL_ARCHIVES"
+
+
+class Config(Section):
+    """One run of the workflow."""
+
+    scale: str = field("paper", "Name of the scale; every output shows it.")
+    fidelity: Fidelity = field("paper", "Follow the paper or the released code where they differ (Section 9).")
+    deviations: Deviations = field(Deviations(), "Single choices over `fidelity`.")
+    seeds: tuple[Seed, ...] = field((1024,), "Seeds of the policies and of random search (Section 5).", min_length=1)
+    data: Data = field(Data(), "Images.")
+    early_stop: Recipe = field(Recipe(), "Early-stop training of one network.")
+    environment: Environment = field(Environment(), "Chain environment.")
+    meta_a2c: MetaA2C = field(MetaA2C(), "Deep meta-RL.")
+    dqn: DQN = field(DQN(), "DQN.")
+    exp1: Experiment1 = field(Experiment1(), "Experiment 1.")
+    exp2: Experiment2 = field(Experiment2(), "Experiment 2.")
+    exp3: Experiment3 = field(Experiment3(), "Experiment 3.")
+    appendix_a: AppendixA = field(AppendixA(), "Appendix A.")
+    plots: Plots = field(Plots(), "Figures.")
+    prewarm: Prewarm = field(Prewarm(), "Evaluations made in parallel before the searches.")
+    resources: Resources = field(Resources(), "Jobs.")
+
+    @model_validator(mode="after")
+    def _archives_need_a_folder(self) -> "Config":
+        if self.data.source == "archives" and not self.data.archives:
+            raise ValueError(
+                f"data.source is `archives`, so data.archives (or ${ARCHIVES_VARIABLE}) must name their folder"
+            )
+        return self
+
+    def released(self, deviation: str) -> bool:
+        """Whether this deviation (`D1`, ...) follows the released code rather than the paper (Section 9)."""
+        return (getattr(self.deviations, deviation) or self.fidelity) == "released"
+
+    def recipe(self, space: Space = "chain") -> Recipe:
+        """The early-stop recipe of a space, D1 and D2 applied (Sections 4 and 9)."""
+        changes: dict[str, Any] = {}
+        if self.released("D1"):
+            changes["decay_factor"] = 1.0
+        if self.released("D2"):
+            changes["frozen_norm"] = True
+        if space == "multi_branch":
+            changes["batch_size"] = self.exp3.batch_size
+        return self.early_stop.model_copy(update=changes)
+
+    def max_layers(self, space: Space = "chain") -> int:
+        """Most layers of a network, d (Section 1)."""
+        return self.exp3.max_layers if space == "multi_branch" else self.environment.max_layers
+
+    def max_actions(self, space: Space = "chain") -> int:
+        """Most actions of an episode, tau, D6 applied (Sections 4 and 9)."""
+        if space == "multi_branch":
+            return self.exp3.max_actions
+        return 100 if self.released("D6") else self.environment.max_actions
+
+    def long_recipe(self, repeat: int) -> LongRecipe:
+        """The recipe of a long training, D2 and D5 applied; `repeat` is its seed (Sections 7 and 9)."""
+        same = {name for name in LongRecipe.model_fields if name in Experiment2.model_fields}
+        changes = self.exp2.model_dump(include=same)
+        filters = 16 if self.released("D5") else self.exp2.first_filters
+        return LongRecipe(**{**self.recipe().model_dump(), **changes, "filters": filters, "seed": repeat})
+
+    def meta_settings(self, space: Space = "chain") -> MetaA2C:
+        """Settings of deep meta-RL in a space: j differs (Section 5)."""
+        changes = {"update_steps": self.exp3.update_steps} if space == "multi_branch" else {}
+        return self.meta_a2c.model_copy(update=changes)
+
+    def subset(self, *keys: str) -> str:
+        """These keys (`seeds`, or `exp2.epochs`) as JSON: what a job's `params` hold and `load` reads back.
+
+        `data.own` is never among them, nor are its datasets' limits: it reaches a job as a path, so that a further
+        dataset makes no job run again.
+        """
+        chosen: dict[str, Any] = {}
+        for section, _, name in (key.partition(".") for key in keys):
+            if name and chosen.get(section, set()) is not True:
+                chosen.setdefault(section, set()).add(name)
+            elif not name:
+                chosen[section] = True
+        exclude = {"data": {"own": True, "limits": set(self.data.own)}}
+        return json.dumps(self.model_dump(mode="json", include=chosen, exclude=exclude), sort_keys=True)
+
+    def of_data(self, dataset: str) -> str:
+        """What the decoding of one dataset depends on, as `subset` writes it: other datasets' limits are not in it."""
+        return self.model_copy(update={"data": self.data.of(dataset)}).subset("data")
+
+
+def load(source: str | Path) -> Config:
+    """Read a YAML file, or JSON text as made by `Config.subset`; missing keys take the paper's values.
+
+    Raises `ConfigError`, which names the source, the key and the closest known key.
+    """
+    text = str(source)
+    if text.lstrip().startswith("{"):
+        return from_dict(_json(text), "the configuration")
+    try:
+        values = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{text}: cannot be read ({error.strerror}); give --config a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{text}: is not YAML: {error}") from error
+    return from_dict({} if values is None else values, text)
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"--config: text that begins with {{ must be JSON ({error}), or name a YAML file") from error
+
+
+def from_dict(values: dict[str, Any], name: str) -> Config:
+    """Validate `values`; where $NASDMRL_ARCHIVES is set, the images come from that folder.
+
+    Raises `ConfigError`, which begins with `name`.
+    """
+    if not isinstance(values, dict):
+        raise ConfigError(f"{name}: expected keys with values, found {type(values).__name__}")
+    try:
+        return Config.model_validate(_with_archives(values))
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{name}: {_explain(item)}" for item in error.errors())) from error
+
+
+def _with_archives(values: dict[str, Any]) -> dict[str, Any]:
+    folder = os.environ.get(ARCHIVES_VARIABLE)
+    data = values.get("data") or {}
+    if not folder or not isinstance(data, dict):
+        return values
+    return {**values, "data": {**data, "source": "archives", "archives": str(Path(folder).resolve())}}
+
+
+def _explain(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        return f"{key + ': ' if key else ''}{item['msg']} (found {item['input']!r})" if key else str(item["msg"])
+    known = list(_section(item["loc"][:-1]).model_fields)
+    close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0)
+    return f"{key}: unknown key; did you mean `{close[0]}`? Known here: {', '.join(known)}"
+
+
+def _section(path: tuple[Any, ...]) -> type[Section]:
+    section: Any = Config
+    for name in path:
+        # Below a mapping of names to sections (`data.limits`) comes a name, whatever it is.
+        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[name].annotation
+    return section

@@ -1,0 +1,1 @@
+"""Evaluations of networks: made once, stored, recorded."""
