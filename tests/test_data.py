@@ -56,7 +56,7 @@ def read_records(folder):
     """An independent reader: plain tf.train.Example, file by file."""
     examples = []
     for path in folder.glob("*.tfrecords"):
-        for raw in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        for raw in tf.compat.v1.io.tf_record_iterator(str(path)):
             features = tf.train.Example.FromString(raw).features.feature
             label = features["label"].int64_list.value[0]
             assert int(path.stem) == label
