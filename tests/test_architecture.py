@@ -99,4 +99,4 @@ def test_every_rule_is_in_the_diagram_and_the_other_way_round():
 def test_files_that_the_page_names_exist():
     section = PAGE.split("## Where to change what")[1]
     for name in re.findall(r"`([\w/]+\.(?:py|smk|yaml|md))`", section):
-        assert any((folder / name).exists() for folder in (ROOT, PACKAGE, PACKAGE / "analysis", ROOT / "docs")), name
+        assert any((folder / name).exists() for folder in (ROOT, PACKAGE, ROOT / "docs")), name
