@@ -16,8 +16,9 @@ from conftest import stripes
 
 from benchmarks import keras_networks
 from nasdmrl.config.model import Config
-from nasdmrl.config.sections import VGG19_CUT, LongRecipe
+from nasdmrl.config.sections import LongRecipe
 from nasdmrl.errors import NetworkError
+from nasdmrl.paper.experiments import VGG19_CUT
 from nasdmrl.space.costs import costs
 from nasdmrl.space.nsc import convolution_filters, parse
 from nasdmrl.training import long as retraining

@@ -20,9 +20,9 @@ from nasdmrl.analysis.statistics import (
     welch_difference,
 )
 from nasdmrl.analysis.styles import name_of
-from nasdmrl.config.sections import VGG19_CUT
 from nasdmrl.errors import DataError
 from nasdmrl.paper.datasets import with_role
+from nasdmrl.paper.experiments import VGG19_CUT
 from nasdmrl.paper.numbers import published
 from nasdmrl.space.actions import CHAIN
 

@@ -12,10 +12,10 @@ from nasdmrl.analysis.best import best_first, canonical_text
 from nasdmrl.analysis.cells import for_people
 from nasdmrl.analysis.episodes import RUN, first_meetings
 from nasdmrl.analysis.provenance import visible
-from nasdmrl.config.sections import VGG19_CUT
 from nasdmrl.data.records import read_spec
 from nasdmrl.files import write_text
 from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.paper.experiments import VGG19_CUT
 from nasdmrl.paper.numbers import published
 
 

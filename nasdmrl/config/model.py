@@ -7,6 +7,8 @@ smaller scales name only what they change.
 import difflib
 import json
 import os
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -35,6 +37,8 @@ from nasdmrl.config.sections import (
     field,
 )
 from nasdmrl.errors import ConfigError
+from nasdmrl.paper.datasets import DATASETS
+from nasdmrl.paper.experiments import SEARCHES, Search, appendix_a_search, exp2_searches, with_sigmas
 
 ARCHIVES_VARIABLE = "NASDMRL_ARCHIVES"
 
@@ -91,6 +95,26 @@ class Config(Section):
         if space == "multi_branch":
             return self.exp3.max_actions
         return 100 if self.released("D6") else self.environment.max_actions
+
+    def searches(self) -> list[Search]:
+        """The searches of a run with their lengths here: the paper's, and those of the datasets in `data.own`.
+
+        Appendix A leaves traffic_sign out where it may be missing and is (`appendix_a.traffic_sign`).
+        """
+        own = [search for name in self.data.own for search in (*exp2_searches(name), appendix_a_search(name))]
+        everything = with_sigmas([*SEARCHES, *own], self.exp3.sigmas)
+        kept = [search for search in everything if not (search.optional and self._lacks(search.dataset))]
+        return [replace(search, steps=self._value(search.key)) for search in kept]
+
+    def _value(self, key: str) -> Any:
+        return reduce(getattr, key.split("."), self)
+
+    def _lacks(self, dataset: str) -> bool:
+        """Whether a dataset that a run may do without is left out."""
+        choice, data = self.appendix_a.traffic_sign, self.data
+        files = [Path(data.archives) / file.name for file in DATASETS[dataset].files]
+        missing = data.source == "archives" and not all(file.exists() for file in files)
+        return choice == "skip" or (choice == "optional" and missing)
 
     def long_recipe(self, repeat: int) -> LongRecipe:
         """The recipe of a long training, D2 and D5 applied; `repeat` is its seed (Sections 7 and 9)."""

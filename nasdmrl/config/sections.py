@@ -8,8 +8,6 @@ from nasdmrl.paper.datasets import DATASETS, check_known, check_own_name
 
 Fidelity = Literal["paper", "released"]
 Space = Literal["chain", "multi_branch"]
-VGG19_CUT = "vgg19_cut"
-"""Name of the baseline of Exp. 2b, where the other networks have their text (Section 7)."""
 
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]

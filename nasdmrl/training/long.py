@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
-from nasdmrl.config.sections import VGG19_CUT, LongRecipe
+from nasdmrl.config.sections import LongRecipe
 from nasdmrl.data.images import ImageData
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import atomic_path
+from nasdmrl.paper.experiments import VGG19_CUT
 from nasdmrl.progress import Progress
 from nasdmrl.space.nsc import parse, require_valid
 from nasdmrl.training import TRAINING_FORMAT

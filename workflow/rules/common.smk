@@ -22,7 +22,7 @@ from nasdmrl.data.records import RECORDS_FORMAT
 from nasdmrl.paper.datasets import DATASETS, with_role
 from nasdmrl.preflight.disk import datasets_used
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.config.sections import VGG19_CUT
+from nasdmrl.paper.experiments import VGG19_CUT
 from nasdmrl.training import TRAINING_FORMAT
 
 try:

@@ -11,8 +11,9 @@ from functools import cache
 import numpy as np
 from scipy.optimize import nnls
 
-from nasdmrl.config.sections import VGG19_CUT, LongRecipe, Recipe
+from nasdmrl.config.sections import LongRecipe, Recipe
 from nasdmrl.errors import NasdmrlError
+from nasdmrl.paper.experiments import VGG19_CUT
 from nasdmrl.space.costs import SCORING_BATCH, costs, vgg19_cut_costs
 from nasdmrl.space.nsc import LayerType, Network, Shape, parse, shapes
 

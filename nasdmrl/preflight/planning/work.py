@@ -11,11 +11,12 @@ import numpy as np
 
 from nasdmrl.agents.prewarm import known_beforehand, random_search_networks, share
 from nasdmrl.config.model import Config, load
-from nasdmrl.config.sections import VGG19_CUT, LongRecipe, Recipe, Space
+from nasdmrl.config.sections import LongRecipe, Recipe, Space
 from nasdmrl.data.images import ImageData
 from nasdmrl.data.images import load as load_images
 from nasdmrl.errors import DataError
 from nasdmrl.paper.datasets import with_role
+from nasdmrl.paper.experiments import VGG19_CUT
 from nasdmrl.paper.numbers import published
 from nasdmrl.preflight.disk import classes_and_images, count_images
 from nasdmrl.preflight.planning.costmodel import Amount
