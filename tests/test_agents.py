@@ -210,7 +210,7 @@ def q_values(weights, x, dueling):
     advantages = stream("action_hidden", "action_values")
     if not dueling:
         return advantages
-    return stream("state_hidden", "state_value") + advantages - tf.reduce_mean(advantages, axis=1, keepdims=True)
+    return stream("state_hidden", "state_values") + advantages - tf.reduce_mean(advantages, axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize("max_norm", [0.05, 100.0])

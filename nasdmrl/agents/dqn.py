@@ -117,21 +117,20 @@ class DQN:
         """One step on a batch: Huber loss to the double-Q target, each variable's gradient clipped, Adam."""
         rows, largest = np.arange(len(actions)), self.settings.max_gradient_norm
         outputs = self.network.forward(np.concatenate([observations, following]))
-        values, values_after = np.split(self.network.joined(outputs), 2)
+        values, values_after = outputs.values[: len(rows)], outputs.values[len(rows) :]
         future = self.target.values(following)[rows, values_after.argmax(axis=1)]
         errors = values[rows, actions] - rewards - np.float32(self.settings.discount) * (1 - ends) * future
 
         # Huber's loss (1964) is half the square up to 1 and linear beyond, so its slope is the error, cut to +-1.
-        cut = np.minimum(np.maximum(errors, -1), 1) / np.float32(len(errors))
+        cut = np.minimum(np.maximum(errors, -1), 1) / np.float32(len(rows))
         slopes = np.zeros_like(values)
         slopes[rows, actions] = cut
-        of_observations = {name: output[: len(errors)] for name, output in outputs.items()}
-        gradient = self.network.gradient(observations, of_observations, slopes)
+        gradient = self.network.gradient(outputs.first(len(rows)), slopes)
         norm = math.sqrt(gradient.flat @ gradient.flat)
         if norm > largest:  # if not, no variable's is either
             clip_each(gradient, largest)
         self._optimizer.apply(self.network.weights.flat, gradient.flat, self.settings.learning_rate)
-        loss = cut @ (errors - len(errors) * cut / 2)
+        loss = cut @ (errors - len(rows) * cut / 2)
         return {"loss": float(loss), "gradient_norm": norm}
 
 

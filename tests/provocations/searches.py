@@ -54,9 +54,8 @@ def search(scene: Scene, *options: str) -> Printed:
 
 def other_policy(scene: Scene) -> Printed:
     scene.images()
-    np.save(scene.write("policy/weights.npy"), np.zeros(3, np.float32))
-    scene.write("policy/card.json", json.dumps({"agent": "meta_a2c"}))
-    return search(scene, "dqn", "--policy", "policy")
+    search(scene, "meta_a2c")
+    return search(scene, "dqn", "--policy", "out/policy")
 
 
 def policy_that_is_none(scene: Scene) -> Printed:
@@ -68,6 +67,28 @@ def damaged_policy(scene: Scene) -> Printed:
     scene.images()
     search(scene, "dqn")
     np.save("out/policy/weights.npy", np.zeros(3, np.float32))
+    return search(scene, "dqn", "--policy", "out/policy")
+
+
+def policy_of_another_format(scene: Scene) -> Printed:
+    scene.images()
+    scene.write("policy/card.json", json.dumps({"agent": "meta_a2c"}))
+    return search(scene, "meta_a2c", "--policy", "policy")
+
+
+def policy_without_squares(scene: Scene) -> Printed:
+    scene.images()
+    search(scene, "meta_a2c")
+    Path("out/policy/rmsprop_squares.npy").unlink()
+    return search(scene, "meta_a2c", "--policy", "out/policy")
+
+
+def policy_with_nan(scene: Scene) -> Printed:
+    scene.images()
+    search(scene, "dqn")
+    weights = np.load("out/policy/weights.npy")
+    weights[0] = np.nan
+    np.save("out/policy/weights.npy", weights)
     return search(scene, "dqn", "--policy", "out/policy")
 
 
@@ -95,7 +116,15 @@ SEARCHES = {
         scene, "meta_a2c", "--fixed"
     ),
     "FOLDER: the policy's NAME is VALUE, expected VALUE": other_policy,
-    "FOLDER: NUMBER weights, expected NUMBER; the policy is damaged": damaged_policy,
+    "FILE: holds ..., expected NUMBER numbers of float32; the policy is damaged; run the search that makes it again": (
+        damaged_policy
+    ),
+    "FOLDER: the policy has format NUMBER, expected NUMBER...; run the search that makes it again": (
+        policy_of_another_format
+    ),
+    "FOLDER: has no FILE, RMSProp's mean squares; run the search that makes the policy again, or start them anew with "
+    "meta_a2c.restart_rmsprop: true": policy_without_squares,
+    "FOLDER: NUMBER of NUMBER NAME are not finite (NaN or infinite): ...": policy_with_nan,
     "FOLDER: cannot be read (...); run the search that makes it again": policy_that_is_none,
     "`NAME`: no agent has this name; make it in `make_agent` of nasdmrl/agents/registry.py": lambda scene: scene.call(
         make_agent, "evo", Spaces((10, 25), 8), 0, 10, Config()
