@@ -174,7 +174,7 @@ def test_a_run_equals_itself(first, tmp_path):
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     told = words(page)
     assert told["Settings"] == "Every setting is the same."
-    assert told["Verdicts"] == "All 7 verdicts are the same."
+    assert told["Verdicts"] == "All 17 verdicts are the same."
     assert told["Tables"] == "Equal: Table 3, Table 6, Table 9, Searches of Experiment 1."
     assert told["Evaluations"].endswith("all with the same accuracy.")
     assert "Run" not in told
