@@ -9,8 +9,10 @@ import numpy as np
 from scipy.signal import lfilter
 
 from benchmarks.table import Row, run
-from nasdmrl.analysis.claim_measures import ENOUGH_STEPS, SIGNIFICANCE
+from nasdmrl.analysis.claim_measures import ENOUGH_STEPS, SIGNIFICANCE, random_share
 from nasdmrl.analysis.statistics import Estimate, batch_means, distance_test, mean_interval, welch_difference
+from nasdmrl.config import Config
+from nasdmrl.paper.published import actions
 
 TIMES, FEWER_TIMES = 2000, 400
 """Simulations of a row; where one takes a trial's permutation test, and where it takes ten."""
@@ -18,9 +20,10 @@ COVERS = 92.0
 """Per cent of the 95 % intervals that should hold the truth at least."""
 EFFECT = 0.05
 """Total variation that C5's test should find."""
-ACTIONS = np.array([148, 507, 94, 994, 44, 14, 20, 179]) / 2000
-"""Proportions of the fixed policy's actions on aircraft (Figure 13)."""
+ACTIONS = actions().query("figure == 'fig13' and dataset == 'aircraft'")["proportion"].to_numpy()
+"""Proportions of the fixed policy's actions on aircraft, as published."""
 OTHER_ACTIONS = ACTIONS + EFFECT * np.array([0, 1, 0, -1, 0, 0, 0, 0])
+SMALL_SPACE = {"environment": {"max_layers": 3}, "exp3": {"max_actions": 6}, "data": {"image_size": 20}}
 
 random = np.random.RandomState(0)
 
@@ -127,11 +130,18 @@ def strategies() -> Iterator[Row]:
                 yield Row(f"C5, ten seeds {case}", ten, "%")
 
 
+def multi_branch() -> Iterator[Row]:
+    for what, config in (("the paper's d = 10, tau = 20", Config()), ("d = 3, tau = 6", SMALL_SPACE)):
+        share = 100 * random_share(Config.model_validate(config))
+        yield Row(f"C7, uniform random actions, {what}: multi-branch among distinct networks", share, "%")
+
+
 def rows() -> Iterator[Row]:
     """All rows."""
     yield from over_seeds()
     yield from within_a_run()
     yield from strategies()
+    yield from multi_branch()
 
 
 if __name__ == "__main__":

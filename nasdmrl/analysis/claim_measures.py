@@ -69,6 +69,7 @@ HARDNESS = {"trivial": ("traffic_sign",), "medium": ("omniglot", "vgg_flower", "
 """The paper's three groups (Appendix A)."""
 SIGNIFICANCE = 0.05
 """Level of the tests: the usual one, and that of the 95 % intervals."""
+RANDOM_TRIALS = 3
 ENOUGH_STEPS = 800
 """Steps of a trial from which on `distance_test` finds a total variation of 0.05 between two trials in half of all
 cases (`python -m benchmarks.coverage`); in shorter ones, that no difference is shown says nothing."""
@@ -312,14 +313,16 @@ def _lengths(settings: Config) -> tuple[int, int, int]:
 def random_share(settings: Config) -> float:
     """Share of multi-branch networks among the distinct ones of a trial of Exp. 3 with uniform random actions.
 
-    Nothing is trained: which networks are met follows from the actions and from what is valid.
+    Nothing is trained: which networks are met follows from the actions and from what is valid. Mean of `RANDOM_TRIALS`.
     """
     layers, actions, steps = _lengths(settings)
-    size = settings.data.image_size
-    env = NASEnv(_ValidityOnly((size, size, 3)), "multi_branch", layers, actions)
-    agent = RandomSearch(len(SPACES["multi_branch"]), seed=0)
-    met = pd.Series([row["network"] for row in interact(agent, env, steps)]).drop_duplicates()
-    return float(multi_branch_states(met).mean())
+    size, shares = settings.data.image_size, []
+    for seed in range(RANDOM_TRIALS):
+        env = NASEnv(_ValidityOnly((size, size, 3)), "multi_branch", layers, actions)
+        agent = RandomSearch(len(SPACES["multi_branch"]), seed)
+        met = pd.Series([row["network"] for row in interact(agent, env, steps)]).drop_duplicates()
+        shares.append(multi_branch_states(met).mean())
+    return float(np.mean(shares))
 
 
 class _ValidityOnly:
