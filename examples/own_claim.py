@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nasdmrl.analysis.claim_measures import Inputs, Part, above, log_files, reward_parts
+from nasdmrl.analysis.claim_inputs import Inputs, Part, above, log_files, reward_parts
 from nasdmrl.analysis.claims import Claim, claims_table
 from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.statistics import Estimate
@@ -21,7 +21,7 @@ DATASET, METHODS, MARGIN = "dtd", ("dqn", "random_search"), 0.01
 
 def no_worse(estimate: Estimate) -> bool | None:
     """Holds where the interval lies above minus one percentage point, does not where it lies below, else is open."""
-    return above(Estimate(*(end + MARGIN for end in estimate)))
+    return above(Estimate(*(end + MARGIN for end in estimate[:3])))
 
 
 def measure(inputs: Inputs) -> list[Part]:
@@ -35,6 +35,7 @@ MINE = Claim(
     evidence="none; a claim of ours",
     measure=measure,
     rule="Best reward of an episode, DQN minus random search: holds if the interval lies above -1 percentage point.",
+    reason="A difference below one percentage point is below the noise of an evaluation.",
     files=tuple(log_files("exp1", method, DATASET) for method in METHODS),
 )
 
@@ -43,7 +44,7 @@ def judged(results: Path) -> pd.DataFrame:
     """The row that this claim has in `own_claims.csv`, of the form of `claims.csv`; rows of other claims stay there."""
     settings, path = kept_config(results), results / "own_claims.csv"
     stamp = provenance(settings, [DATASET])
-    row = claims_table(results, settings.plots.bin_episodes, stamp, settings.seeds, claims=[MINE])
+    row = claims_table(results, settings, stamp, [MINE])
     others = read_table(path).query("claim != @MINE.id") if path.exists() else row.iloc[:0]
     write_table(pd.concat([others, row]), path, stamp)
     return row

@@ -93,8 +93,7 @@ def tabulate(results, config, stamp):
     classes = {name: dataset.classes for name, dataset in DATASETS.items()}
     for name in EXPERIMENTS:
         write_table(search_summary(read_logs(logs_of(results, name)), classes), results / name / "summary.csv", stamp)
-    counted = (config.seeds, range(config.exp2.repeats))
-    write_table(claims_table(results, 10, stamp, *counted), results / "claims.csv", stamp)
+    write_table(claims_table(results, config, stamp), results / "claims.csv", stamp)
 
 
 def add_rest(results, config):

@@ -41,7 +41,7 @@ def first(root, tmp_path_factory):
     stamp = provenance(config) | {"commit": "aaaaaaa"}
     write_golden(results, steps=60)
     write_json(results / "config.json", config.model_dump(mode="json"))
-    write_table(claims_table(results, 2, stamp), results / "claims.csv", stamp)
+    write_table(claims_table(results, config, stamp), results / "claims.csv", stamp)
     write_table(pd.DataFrame(TABLE6 | {"paper_mean_percent": [30.18, 6.66]}), results / "tables/table6.csv", stamp)
     write_table(pd.DataFrame({"dataset": ["dtd"], "classes": [47]}), results / "tables/table3.csv", stamp)
     write_table(pd.DataFrame({"method": ["dqn"], "steps": [60]}), results / "tables/table9.csv", stamp)
@@ -102,7 +102,7 @@ def test_what_differs_is_said_in_words(page, first):
         "Only B has evaluations on CPU, threads 2, numpy 2.4.6.",
         "Evaluations": "2 evaluations of the same network, images and recipe are in both stores; "
         "1 of them with another accuracy, by 5.00 percentage points at most.",
-        "Verdicts": f"1 of 7 verdicts differ: {VERDICT} ({verdict} / not run).",
+        "Verdicts": f"1 of 17 verdicts differ: {VERDICT} ({verdict} / not run).",
         "Tables": "Other values: Table 6 (Mean (%)). Equal: Table 3, Searches of Experiment 1.",
         "Missing": words(page)["Missing"],
     }
@@ -174,7 +174,7 @@ def test_a_run_equals_itself(first, tmp_path):
     page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     told = words(page)
     assert told["Settings"] == "Every setting is the same."
-    assert told["Verdicts"] == "All 7 verdicts are the same."
+    assert told["Verdicts"] == "All 17 verdicts are the same."
     assert told["Tables"] == "Equal: Table 3, Table 6, Table 9, Searches of Experiment 1."
     assert told["Evaluations"].endswith("all with the same accuracy.")
     assert "Run" not in told

@@ -23,6 +23,7 @@ from nasdmrl.analysis.episodes import (
     accuracies,
     action_proportions,
     episodes,
+    is_branched,
     multi_branch_counts,
     read_logs,
     read_progress,
@@ -295,23 +296,37 @@ def test_a_dataset_without_episodes_says_so():
 
 
 def hand_steps(rows, **constant):
-    names = ["episode", "action_name", "valid", "multi_branch"]
-    return pd.DataFrame(rows, columns=names).assign(**{"dataset": "omniglot", "seed": 1, **constant})
+    table = pd.DataFrame(rows, columns=["episode", "network", "episode_end"])
+    return table.assign(**{"dataset": "omniglot", "seed": 1, **constant})
+
+
+BRANCHED = "conv1 conv3@0 max2"  # first predecessors 0, 0, 2: the last is neither 0 nor 0 + 1
+
+
+def test_multi_branch_by_the_authors_rule():
+    """What their notebook's loop says of the rows' first predecessors."""
+    rows = {"conv1 max2": False, "conv1 conv3@0": False, BRANCHED: True, "conv1 max2 conv3@1": True,
+            "conv1 max2 add@2,1": False, "conv1 max2 add@1,2": True, "conv1 max2@0 terminal": False,
+            "conv1 add@0,0 max2@1": False, "input": False}  # fmt: skip
+    assert {text: is_branched(text) for text in rows} == rows
+    # The package's own reading is wider: these two are a second chain from the image, and a merge of both layers.
+    assert nsc.is_multi_branch(nsc.parse("conv1 conv3@0"))
+    assert nsc.is_multi_branch(nsc.parse("conv1 max2 add@2,1"))
 
 
 def test_multi_branch_counts_by_hand():
-    """Of episode 1 count the addition and the convolution on it; not shifts, endings, chains and invalid networks."""
+    """Every step of a finished episode counts, shifts and endings too; the last episode is cut off."""
     rows = [
-        (1, "conv1", 1, 0), (1, "p1 down", 1, 0), (1, "add", 1, 1), (1, "p2 up", 1, 1), (1, "conv3", 1, 1),
-        (1, "max3", 0, 1), (2, "conv1", 1, 0), (3, "concat", 1, 1), (3, "terminal", 1, 1),
+        (1, "conv1", 0), (1, "conv1 conv3@0", 0), (1, BRANCHED, 0), (1, BRANCHED, 0), (1, f"{BRANCHED} terminal", 1),
+        (2, "conv1", 1), (3, BRANCHED, 0), (3, BRANCHED, 1), (4, BRANCHED, 0),
     ]  # fmt: skip
-    steps = pd.concat([hand_steps(rows, method="sigma0.0"), hand_steps(rows[-2:], method="sigma0.1")])
+    steps = pd.concat([hand_steps(rows, method="sigma0.0"), hand_steps(rows[-3:-1], method="sigma0.1")])
     counts = multi_branch_counts(steps)
     assert counts[["method", "episode", MULTI_BRANCH_NETWORKS]].to_numpy().tolist() == [
-        ["sigma0.0", 1, 2], ["sigma0.0", 2, 0], ["sigma0.0", 3, 1], ["sigma0.1", 3, 1],
+        ["sigma0.0", 1, 3], ["sigma0.0", 2, 0], ["sigma0.0", 3, 2], ["sigma0.1", 3, 2],
     ]  # fmt: skip
     figure = curve_panel(counts, "omniglot", MULTI_BRANCH_NETWORKS, 2)
-    assert lines(figure)["σ = 0.0"].get_ydata().tolist() == [1, 1]
+    assert lines(figure)["σ = 0.0"].get_ydata().tolist() == [1.5, 2]
     assert figure.axes[0].get_ylabel() == "Multi-branch networks\nin an episode"
 
 

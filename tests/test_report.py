@@ -122,7 +122,7 @@ def results(config, tmp_path_factory):
     write_golden(results, steps=40)
     draw_figures(results, config, stamp)
     write_tables(results, stamp)
-    claims = claims_table(results, config.plots.bin_episodes, stamp)
+    claims = claims_table(results, config, stamp)
     claims.loc[claims["claim"] == "C3", "measured"] = ATTACK
     write_table(claims, results / "claims.csv", stamp)
     write_table(pd.DataFrame({"method": ["dqn"], "chance": [0.0625]}), results / "exp1/summary.csv", stamp)
@@ -234,7 +234,7 @@ def test_a_figure_of_another_run_is_marked(page):
 
 
 def test_claims_without_caveats(tmp_path, config):
-    claims = claims_table(tmp_path, 2, provenance(config)).assign(caveat="")
+    claims = claims_table(tmp_path, config, provenance(config)).assign(caveat="")
     write_table(claims, tmp_path / "claims.csv", {})
     write_report(tmp_path, tmp_path / "report.html", config)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
@@ -246,7 +246,7 @@ def test_empty_results_give_a_page_of_gaps(tmp_path, config):
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     gaps = [plain(gap.text) for gap in page.of_class("gap")]
     assert len(gaps) == 1 + 2 + len(figures(config)) + len(TABLES) + 1
-    assert gaps[0].startswith("Claims C1 to C7: missing.")
+    assert gaps[0].startswith("Claims: missing.")
     assert gaps[1].endswith("exact/random_search_lengths.csv was not made.")
     assert gaps[2].endswith("exact/random_search_lengths.png was not made.")
     assert not page.all("img")

@@ -8,20 +8,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from benchmarks import coverage
+from nasdmrl.analysis.claim_measures import ENOUGH_STEPS
 from nasdmrl.analysis.episodes import binned
 from nasdmrl.analysis.statistics import (
     RESAMPLES,
+    batch_means,
     binned_iqm,
-    block_length,
-    bootstrap_difference,
     distance_test,
     hedges_g,
     iqm,
     iqm_interval,
-    mean_difference,
     mean_interval,
-    series_difference,
-    series_mean,
     signed_rank_test,
     welch_difference,
 )
@@ -54,7 +52,7 @@ def test_iqm_interval_agrees_with_all_resamples():
 
 def test_runs_are_drawn_within_each_task():
     """Tasks far apart whose runs agree: drawing across tasks would spread the IQM, drawing within cannot."""
-    assert iqm_interval(np.array([[0.0, 1.0]] * 4)) == (0.5, 0.5, 0.5)
+    assert iqm_interval(np.array([[0.0, 1.0]] * 4)) == (0.5, 0.5, 0.5, 4)
 
 
 def test_the_interval_is_seeded():
@@ -95,8 +93,7 @@ def test_signed_rank_by_enumeration():
     test = signed_rank_test(differences + 0.1, np.full(8, 0.1))
     assert (test.pairs, test.nonzero, test.statistic) == (8, 8, 13)
     assert test.p == pytest.approx(2 * np.mean(sums <= 13))
-    assert test.effect.value == pytest.approx((23 - 13) / 36)
-    assert -1 <= test.effect.low < 0 < test.effect.high <= 1
+    assert test.effect == pytest.approx((23 - 13) / 36)
 
 
 def test_the_papers_p_is_a_normal_approximation():
@@ -112,7 +109,7 @@ def test_the_papers_p_is_a_normal_approximation():
 def test_pairs_that_all_differ_the_same_way():
     test = signed_rank_test(np.arange(1, 9) / 36, np.zeros(8))
     assert test.p == pytest.approx(2 / 2**8)
-    assert test.effect == (1, 1, 1)
+    assert test.effect == 1
 
 
 def test_signed_rank_of_eight_proportions_never_shows_a_difference():
@@ -132,7 +129,7 @@ def test_signed_rank_of_eight_proportions_never_shows_a_difference():
 def test_distance_by_hand_and_by_counting():
     """Total variation of (0.6, 0.4) and (0.2, 0.8) is 0.4; all ten blocks of a trial differ from the other's ten."""
     first, second = np.tile([0, 0, 0, 1, 1], 20), np.tile([0, 1, 1, 1, 1], 20)
-    test = distance_test([first], [second], 3)
+    test = distance_test(first, second, 3)
     assert test.distance == pytest.approx(0.4)
     assert test.p == 1 / (RESAMPLES + 1)  # only 2 of the 184,756 ways to deal the blocks are as far apart
     # Dealing 20 blocks, k of the first trial's ten among the first ten: distance 0.4 |2 k - 10| / 10.
@@ -144,26 +141,24 @@ def test_distance_by_hand_and_by_counting():
 def test_distance_finds_what_the_signed_rank_test_cannot():
     random = np.random.RandomState(0)
     some, other = (lambda p=p: random.choice(4, 2000, p=p) for p in ([0.3, 0.3, 0.2, 0.2], [0.35, 0.25, 0.2, 0.2]))
-    assert distance_test([some()], [other()], 4).p < 0.05
-    p = [distance_test([some()], [some()], 4).p for _ in range(100)]
+    assert distance_test(some(), other(), 4).p < 0.05
+    p = [distance_test(some(), some(), 4).p for _ in range(100)]
     assert np.mean(np.array(p) < 0.05) < 0.12  # 5 % expected
     assert np.mean(p) == pytest.approx(0.5, abs=0.1)
 
 
-def test_distance_is_compared_within_each_seed():
-    """Two seeds with strategies of their own, each the same on both datasets: no difference."""
-    one, two = np.tile([0, 1], 50), np.tile([2, 3], 50)
-    assert distance_test([one, two], [one, two], 4) == (0, 0, 1)
-    assert math.isnan(distance_test([one[:9]], [two], 4).p)
-    assert math.isnan(distance_test([], [], 4).p)
+def test_no_distance_and_too_few_steps():
+    steps = np.tile([0, 1], 50)
+    assert distance_test(steps, steps, 4)[::2] == (0, 1)
+    assert math.isnan(distance_test(steps[:9], steps, 4).p)
 
 
 def test_pairs_without_difference_are_left_out():
     """0.1 + 0.2 - 0.3 is no difference; of what remains, -0.2 has rank 1.5 (tie) and 0.5 rank 3."""
     test = signed_rank_test([0.1 + 0.2, 0.2, 0.4, 0.6], [0.3, 0.4, 0.2, 0.1])
     assert (test.pairs, test.nonzero, test.statistic) == (4, 3, 1.5)
-    assert test.effect.value == pytest.approx((4.5 - 1.5) / 6)
-    assert signed_rank_test([0.5, 0.5], [0.5, 0.5])[:5] == (2, 0, 0, 1, 1)
+    assert test.effect == pytest.approx((4.5 - 1.5) / 6)
+    assert signed_rank_test([0.5, 0.5], [0.5, 0.5]) == (2, 0, 0, 1, 1, 0)
 
 
 # --- two samples --------------------------------------------------------------------------------------------
@@ -177,8 +172,7 @@ def test_welch_by_the_formula():
     degrees = sum(parts) ** 2 / sum(part**2 / 4 for part in parts)
     half = stats.t.ppf(0.975, degrees) * math.sqrt(sum(parts))
     value = np.mean(first) - np.mean(second)
-    assert welch_difference(first, second) == pytest.approx((value, value - half, value + half))
-    assert mean_difference(first, second) == welch_difference(first, second)
+    assert welch_difference(first, second)[:3] == pytest.approx((value, value - half, value + half))
 
 
 def test_no_interval_of_one_value_or_no_spread():
@@ -186,18 +180,9 @@ def test_no_interval_of_one_value_or_no_spread():
     assert no_interval(welch_difference([1.0, 1.0], [2.0, 2.0]))
     # One sample without spread: the other's alone, with its one degree of freedom.
     half = stats.t.ppf(0.975, 1) * math.sqrt(0.5 / 2)
-    assert welch_difference([1.0, 1.0], [2.0, 3.0]) == pytest.approx((-1.5, -1.5 - half, -1.5 + half))
-    assert no_interval(bootstrap_difference([1.0], [2.0, 3.0]))
-
-
-def test_bootstrap_of_large_samples_is_the_normal_interval():
-    random = np.random.RandomState(0)
-    first, second = random.normal(1, 1, 200), random.normal(0, 2, 300)
-    error = math.sqrt(first.var() / 200 + second.var() / 300)
-    value = first.mean() - second.mean()
-    expected = (value, value - 1.96 * error, value + 1.96 * error)
-    assert bootstrap_difference(first, second) == pytest.approx(expected, abs=0.02)
-    assert mean_difference(first, second) == bootstrap_difference(first, second)
+    assert welch_difference([1.0, 1.0], [2.0, 3.0])[:3] == pytest.approx((-1.5, -1.5 - half, -1.5 + half))
+    # Values that differ by errors of rounding have none either.
+    assert no_interval(mean_interval([0.1 + 0.2, 0.3]))
 
 
 def test_hedges_g_by_hand():
@@ -207,94 +192,33 @@ def test_hedges_g_by_hand():
     assert math.isnan(hedges_g([1.0, 1.0], [2.0, 2.0]))
 
 
-def test_mean_interval_of_few_and_of_many_values():
+def test_mean_interval_by_the_formula():
     half = stats.t.ppf(0.975, 2) * 1 / math.sqrt(3)
-    assert mean_interval([1.0, 2.0, 3.0]) == pytest.approx((2, 2 - half, 2 + half))
-    many = np.random.RandomState(0).normal(0, 1, 400)
-    assert mean_interval(many)[1:] == pytest.approx(many.mean() + np.array([-0.098, 0.098]), abs=0.015)
+    assert mean_interval([1.0, 2.0, 3.0])[:3] == pytest.approx((2, 2 - half, 2 + half))
     assert no_interval(mean_interval([0.5]))
 
 
-# --- autocorrelated series ----------------------------------------------------------------------------------
+# --- one run ------------------------------------------------------------------------------------------------
 
 
-def test_block_lengths():
-    assert block_length(1000, 50) == 50
-    assert block_length(300, 50) == 30  # ten blocks
-    assert block_length(1000) == 100
-    assert block_length(7, 50) == 1
+def test_batches_by_hand():
+    """Fifty values make five batches of ten; with fewer there is only the mean."""
+    assert batch_means(np.arange(50.0)).tolist() == [4.5, 14.5, 24.5, 34.5, 44.5]
+    assert batch_means(np.arange(49.0)).tolist() == [24]
+    assert batch_means(3.0).tolist() == [3]
 
 
-def brute_force_means(series, block, seed):
-    """The circular block bootstrap, block after block."""
-    random, means = np.random.RandomState(seed), []
-    for _ in range(RESAMPLES):
-        drawn = []
-        while len(drawn) < len(series):
-            start = random.randint(len(series))
-            drawn += [series[(start + i) % len(series)] for i in range(block)]
-        means.append(np.mean(drawn[: len(series)]))
-    return means
+def test_batch_means_cover_a_first_bin():
+    """Two runs of 50 episodes whose neighbours correlate by one half: at least 92 % of the intervals hold the truth."""
+    runs = [[coverage.run_of(50, 0.5) for _ in range(1500)] for _ in range(2)]
+    held = [coverage.holds(coverage.difference_of(*pair), 0) for pair in zip(*runs, strict=True)]
+    assert np.mean(held) >= 0.92
+    # Single episodes taken for independent ones would not.
+    naive = [coverage.holds(welch_difference(*pair), 0) for pair in zip(*runs, strict=True)]
+    assert np.mean(naive) < 0.8
 
 
-def test_block_bootstrap_agrees_with_brute_force():
-    series = np.cumsum(np.random.RandomState(1).normal(0, 1, 43))
-    expected = np.percentile(brute_force_means(series, 4, 5), [2.5, 97.5])
-    value, *interval = series_mean([series], bin_episodes=4)
-    assert value == pytest.approx(series.mean())
-    assert interval == pytest.approx(expected, abs=0.06 * np.ptp(expected))
-
-
-def autoregressive(random, count, memory):
-    noise, values = random.normal(0, 1, count + 100), [0.0]
-    for value in noise:
-        values.append(memory * values[-1] + value)
-    return np.array(values[-count:])
-
-
-def coverage(bin_episodes):
-    """How often the interval holds the true mean, 0, of a series with memory."""
-    random = np.random.RandomState(3)
-    intervals = [series_mean([autoregressive(random, 500, 0.8)], bin_episodes) for _ in range(100)]
-    return np.mean([estimate.low <= 0 <= estimate.high for estimate in intervals])
-
-
-def test_blocks_keep_what_independent_draws_lose():
-    assert coverage(bin_episodes=50) > 0.85
-    assert coverage(bin_episodes=1) < 0.65
-
-
-def test_short_series_have_no_interval():
-    estimate = series_mean([np.arange(9.0)])
-    assert estimate.value == 4
-    assert no_interval(estimate)
-    assert no_interval(series_difference([np.arange(9.0)], [np.arange(90.0)]))
-    assert all(math.isnan(number) for number in series_difference([], []))
-
-
-def test_constant_series_differ_by_exactly_nothing():
-    """Summation errors must not push an interval off zero."""
-    assert series_difference([np.full(95, 0.3)], [np.full(70, 0.3)], 7)[1:] == (0, 0)
-
-
-def test_difference_of_one_seed_adds_both_variances():
-    random = np.random.RandomState(0)
-    first, second = random.normal(0.5, 1, 400), random.normal(0, 1, 400)
-    half = 1.96 * math.sqrt(first.var() / 400 + second.var() / 400)
-    estimate = series_difference([first], [second], bin_episodes=1)
-    assert estimate.value == pytest.approx(first.mean() - second.mean())
-    assert estimate[1:] == pytest.approx((estimate.value - half, estimate.value + half), abs=0.02)
-
-
-def test_several_seeds_are_compared_by_their_means():
-    first = [np.array([1.0, 3.0]), np.array([4.0]), np.array([5.0, 7.0])]  # means 2, 4, 6
-    second = [np.array([1.0]), np.array([3.5]), np.array([4.5])]
-    assert series_difference(first, second) == welch_difference([2.0, 4, 6], [1.0, 3.5, 4.5])
-    half = stats.t.ppf(0.975, 2) * np.std([1, 0.5, 1.5], ddof=1) / math.sqrt(3)
-    assert series_difference(first, second, paired=True) == pytest.approx((1, 1 - half, 1 + half))
-    assert series_mean(first) == mean_interval([2.0, 4, 6])
-
-
-def test_one_seed_against_several_is_refused():
-    with pytest.raises(ValueError, match="take the seeds that both have"):
-        series_difference([np.arange(20.0)], [np.arange(20.0)] * 2)
+def test_where_the_distance_test_begins_to_find():
+    """A total variation of 0.05: in about half of all trials of that length, seldom in shorter ones."""
+    assert 40 < coverage.percent(lambda: coverage.finds(ENOUGH_STEPS, coverage.OTHER_ACTIONS), 200) < 70
+    assert coverage.percent(lambda: coverage.finds(200, coverage.OTHER_ACTIONS), 200) < 30

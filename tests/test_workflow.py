@@ -15,6 +15,7 @@ from doc_blocks import run_documented
 from test_data import REAL
 from test_search import check_multi_branch_log
 
+from nasdmrl.analysis.claims import CLAIMS
 from nasdmrl.analysis.items import TABLES, figures
 from nasdmrl.analysis.tables import read_table
 from nasdmrl.config.model import ARCHIVES_VARIABLE, Config
@@ -123,7 +124,7 @@ def check_outputs(folder, hardness):
     check_searches(folder, hardness)
     check_long_trainings(folder)
     claims = read(folder, "claims").set_index("claim")
-    assert list(claims.index) == [f"C{number}" for number in range(1, 8)]
+    assert list(claims.index) == [claim.id for claim in CLAIMS]
     assert "not run" not in set(claims["verdict"])
     assert "this run cannot decide the paper's claim" in claims.loc["C1", "caveat"]
     assert (folder / "results/report.html").stat().st_size > 100_000

@@ -8,7 +8,7 @@ import pandas as pd
 from nasdmrl.analysis.styles import in_order, sigma_of
 from nasdmrl.errors import DataError
 from nasdmrl.space.actions import MULTI_BRANCH, OUT_OF_BOUNDS, SPACES
-from nasdmrl.space.nsc import LayerType
+from nasdmrl.space.nsc import LayerType, parse
 
 RUN = ["method", "dataset", "seed"]
 METRICS = {
@@ -90,14 +90,35 @@ def _finished(steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def multi_branch_counts(steps: pd.DataFrame) -> pd.DataFrame:
-    """One row an episode of each run: how many valid multi-branch networks it made (Figure 15 b).
+    """One row a finished episode of each run: at how many steps its network was multi-branch (Figure 15 b).
 
-    Counted are the steps that add a layer and leave a valid network of more than one chain; shifting a pointer and
-    ending the network make no new one. Column `multi_branch_networks`.
+    As in the authors' notebook, every step counts: shifts, terminal and invalid ones too. Column
+    `multi_branch_networks`.
     """
-    made = (steps["valid"] == 1) & (steps["multi_branch"] == 1) & adds_layer(steps)
-    counted = steps.assign(**{MULTI_BRANCH_NETWORKS: made.astype(int)})
+    states = _finished(steps)
+    counted = states.assign(**{MULTI_BRANCH_NETWORKS: multi_branch_states(states["network"]).astype(int)})
     return counted.groupby([*RUN, "episode"], sort=False)[MULTI_BRANCH_NETWORKS].sum().reset_index()
+
+
+def multi_branch_states(networks: pd.Series) -> pd.Series:
+    """Whether networks, as texts, are multi-branch by the authors' rule (`is_branched`)."""
+    return networks.map({text: is_branched(text) for text in networks.unique()}).astype(bool)
+
+
+def is_branched(network: str) -> bool:
+    """Whether a network is multi-branch by the rule of the authors' notebook (Section 8, C7).
+
+    Some row's first predecessor is neither 0 nor one more than the first predecessor of the row before (0 before the
+    first). `nsc.is_multi_branch`, this package's own reading, is wider: any layer that does not follow the one before.
+    """
+    if "@" not in network:  # only a chain names no predecessor
+        return False
+    before = 0
+    for layer in parse(network):
+        if layer.pred1 not in (0, before + 1):
+            return True
+        before = layer.pred1
+    return False
 
 
 def adds_layer(steps: pd.DataFrame) -> pd.Series:

@@ -125,8 +125,7 @@ def claims(
 
     settings = load(config)
     stamp = provenance(settings)
-    counted = (settings.seeds, range(settings.exp2.repeats))
-    write_table(claims_table(results, settings.plots.bin_episodes, stamp, *counted), output, stamp)
+    write_table(claims_table(results, settings, stamp), output, stamp)
 
 
 @app.command()

@@ -66,10 +66,12 @@ class ActionTest(_Published):
 
 
 class MultiBranch(_Published):
-    """Share of multi-branch networks among those made (Figure 15 b)."""
+    """Share of multi-branch networks as the text has it; distinct networks, and multi-branch ones, with sigma 0.1."""
 
     place: str
     share: float
+    networks: int
+    counted: int
 
 
 class Published(_Published):

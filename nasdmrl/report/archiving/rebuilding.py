@@ -167,7 +167,7 @@ def _tables(results: Path, config: Config, shown: dict[str, Exhibition]) -> dict
     }
     long = lambda: table6(results, config.exp2.repeats)  # noqa: E731
     return {
-        CLAIMS: lambda: _verdicts(results, config),
+        CLAIMS: lambda: claims_table(results, config, read_stamp(results / CLAIMS)),
         **{f"tables/{item.name}.csv": lambda of=item.experiment: times_table(shown[of].steps, of) for item in TABLES},
         **counted,
         "tables/table6.csv": long,
@@ -178,11 +178,6 @@ def _tables(results: Path, config: Config, shown: dict[str, Exhibition]) -> dict
 
 def _records(results: Path, datasets: list[str]) -> list[Path]:
     return [results / "data" / dataset / "records" for dataset in datasets]
-
-
-def _verdicts(results: Path, config: Config) -> pd.DataFrame:
-    counted = (config.seeds, range(config.exp2.repeats))
-    return claims_table(results, config.plots.bin_episodes, read_stamp(results / CLAIMS), *counted)
 
 
 def _table(results: Path, name: str, make: Make, config: Config, scratch: Path) -> Iterator[Outcome]:
