@@ -9,7 +9,7 @@ from pathlib import Path
 from pydoc import locate
 
 from nasdmrl.agents.search import Noted, TrialOver, step_log
-from nasdmrl.analysis.exhibits import save_curves
+from nasdmrl.analysis.figures.run import save_curves
 from nasdmrl.config.model import Config
 from nasdmrl.data.images import load as load_images
 from nasdmrl.errors import NasdmrlError

@@ -10,7 +10,8 @@ from PIL import Image
 
 from nasdmrl.agents import METHODS
 from nasdmrl.analysis.episodes import binned, episodes, read_logs
-from nasdmrl.analysis.plots import curve_panel, save
+from nasdmrl.analysis.figures.curves import curve_panel
+from nasdmrl.analysis.figures.panels import save
 from nasdmrl.analysis.provenance import changed_settings, provenance, scale_of, visible
 from nasdmrl.analysis.styles import styles_of
 from nasdmrl.analysis.tables import read_table, search_summary, write_table

@@ -19,11 +19,11 @@ from conftest import save as save_images
 from golden import REPEATS, write_golden
 from PIL import Image
 
-from nasdmrl.analysis import exhibits
 from nasdmrl.analysis.claims import claims_table
 from nasdmrl.analysis.episodes import read_logs
-from nasdmrl.analysis.items import EXPERIMENTS, TABLES, figures
-from nasdmrl.analysis.panels import save
+from nasdmrl.analysis.figures import run as figures_run
+from nasdmrl.analysis.figures.panels import save
+from nasdmrl.analysis.figures.registry import TABLES, panels
 from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.random_replay import compared
 from nasdmrl.analysis.tables import read_table, search_summary, table3, table6, write_everywhere, write_table
@@ -35,6 +35,7 @@ from nasdmrl.errors import ConfigError, DataError, NasdmrlError
 from nasdmrl.evaluation.store import EvaluationStore
 from nasdmrl.files import write_json
 from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.paper.experiments import EXPERIMENTS
 from nasdmrl.report.archiving import crate, unpacking
 from nasdmrl.report.archiving.contents import kept_config
 from nasdmrl.report.archiving.differences import lines_differ, pixels_differ
@@ -133,10 +134,10 @@ def results(root, config, tmp_path_factory):
     add_rest(results, config)
     tabulate(results, config, stamp)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exhibits, "save", functools.partial(save, formats=["png"]))  # PDF takes longer
+        patch.setattr(figures_run, "save", functools.partial(save, formats=["png"]))  # PDF takes longer
         for name in EXPERIMENTS:
             draw(root, results, config, name)
-    for item in figures(config):
+    for item in panels(config):
         (results / f"figures/{item.name}.pdf").write_bytes(b"%PDF-1.4\n")
     return results
 
@@ -192,7 +193,7 @@ def found(path, again=False):
 def test_a_whole_run_comes_back_identical(packed, config):
     outcomes = list(verify(packed.path))
     assert [outcome for outcome in outcomes if outcome.difference or not outcome.made] == []
-    pictures = {f"figures/{item.name}.png" for item in figures(config)}
+    pictures = {f"figures/{item.name}.png" for item in panels(config)}
     tables = {f"tables/{item.name}.{kind}" for item in TABLES for kind in ("csv", "md", "tex")}
     others = {
         "claims.csv",
@@ -559,7 +560,7 @@ def test_a_dataset_of_ones_own_has_curves_and_stays_out_of_figure_13(results, co
     logs = [part / f"exp2/{m}/{name}/seed1024/steps.csv" for m in ("meta_a2c", "random_search") for name in names]
     classes = {"aircraft": 100, "cu_birds": 200, "pets": 100}
     write_table(search_summary(read_logs(logs), classes), part / "exp2/summary.csv", provenance(own))
-    exhibits.save_curves([log for log in logs if "pets" in log.parts], part / "figures/own", own)
+    figures_run.save_curves([log for log in logs if "pets" in log.parts], part / "figures/own", own)
     shutil.copy(results / "figures/fig13.png", part / "figures")
     outcomes = list(verify(archive(part, tmp_path / "own.zip", partial=True).path))
     assert [outcome for outcome in outcomes if outcome.difference] == []

@@ -14,7 +14,7 @@ def run(*arguments, cwd=None):
 
 
 @pytest.mark.parametrize(
-    "code", ["import nasdmrl", "import nasdmrl.cli", "import nasdmrl.analysis.plots, nasdmrl.space.environment"]
+    "code", ["import nasdmrl", "import nasdmrl.cli", "import nasdmrl.analysis.figures.run, nasdmrl.space.environment"]
 )
 def test_tensorflow_is_not_imported(code):
     check = f"import sys; {code}; sys.exit('tensorflow' in sys.modules)"

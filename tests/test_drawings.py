@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.text import Text
 
-from nasdmrl.analysis.drawings import COLORS, best_network_figure, draw_network
-from nasdmrl.analysis.layout import Spacing, crossings, layered, longest_paths
-from nasdmrl.analysis.plots import save
+from nasdmrl.analysis.figures.drawings import COLORS, best_network_figure, draw_network
+from nasdmrl.analysis.figures.layout import Spacing, crossings, layered, longest_paths
+from nasdmrl.analysis.figures.panels import save
 from nasdmrl.analysis.provenance import provenance
 from nasdmrl.config.model import Config
 from nasdmrl.config.sections import LongRecipe, Recipe

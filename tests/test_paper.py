@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from nasdmrl.agents import METHODS
-from nasdmrl.analysis.episodes import METRICS, MULTI_BRANCH_NETWORKS
-from nasdmrl.analysis.items import figures
+from nasdmrl.analysis.episodes import MULTI_BRANCH_NETWORKS
+from nasdmrl.analysis.figures.registry import panels
+from nasdmrl.analysis.styles import METRICS
 from nasdmrl.config.model import Config
 from nasdmrl.paper.datasets import DATASETS
 from nasdmrl.paper.published import BIN_EPISODES, actions, curve, curves, numbers
@@ -36,9 +37,9 @@ def test_names_are_those_of_the_package():
     assert set(table["method"]) == {*METHODS, "sigma0.0", "sigma0.1"}
     assert set(table["dataset"]) == set(DATASETS) - {"traffic_sign"}
     assert set(table["metric"]) == {*METRICS, MULTI_BRANCH_NETWORKS, "entropy"}
-    panels = {item.name for item in figures(Config())}
-    assert set(table["figure"]) <= panels
-    of_curves = {name for name in panels if name[3:5] in ("09", "10", "12", "14", "15")}
+    names = {item.name for item in panels(Config())}
+    assert set(table["figure"]) <= names
+    of_curves = {name for name in names if name[3:5] in ("09", "10", "12", "14", "15")}
     assert set(table["figure"]) == of_curves
     assert set(actions()["figure"]) == {"fig11", "fig13", "fig16"} <= panels
 

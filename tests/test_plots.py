@@ -16,9 +16,7 @@ from scipy import stats
 
 from nasdmrl.agents import METHODS
 from nasdmrl.agents.search import COLUMNS, TIME_COLUMNS
-from nasdmrl.analysis.curves import curve_points
 from nasdmrl.analysis.episodes import (
-    METRICS,
     MULTI_BRANCH_NETWORKS,
     accuracies,
     action_proportions,
@@ -28,20 +26,12 @@ from nasdmrl.analysis.episodes import (
     read_logs,
     read_progress,
 )
-from nasdmrl.analysis.exhibits import wilcoxon_note
-from nasdmrl.analysis.panels import in_style
-from nasdmrl.analysis.plots import (
-    action_panel,
-    curve_panel,
-    entropy_chain,
-    entropy_panel,
-    hardness_bars,
-    hardness_box,
-    save,
-)
+from nasdmrl.analysis.figures.bars import action_panel, hardness_bars, hardness_box, wilcoxon_note
+from nasdmrl.analysis.figures.curves import curve_panel, curve_points, entropy_chain, entropy_panel
+from nasdmrl.analysis.figures.panels import in_style, save
 from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.statistics import signed_rank_test
-from nasdmrl.analysis.styles import in_order, name_of, style_of, styles_of
+from nasdmrl.analysis.styles import METRICS, in_order, name_of, style_of, styles_of
 from nasdmrl.config.model import Config
 from nasdmrl.errors import DataError
 from nasdmrl.paper.datasets import DATASETS

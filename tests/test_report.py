@@ -19,17 +19,18 @@ from PIL import Image, PngImagePlugin
 
 from nasdmrl.analysis.cells import label_of, number, shown
 from nasdmrl.analysis.claims import CLAIMS, claims_table
-from nasdmrl.analysis.items import EXPERIMENTS, TABLES, figures
-from nasdmrl.analysis.panels import save
+from nasdmrl.analysis.figures.panels import save
+from nasdmrl.analysis.figures.registry import TABLES, panels
+from nasdmrl.analysis.figures.replay import replay_figure
 from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.random_replay import DATASETS as REPLAYED
 from nasdmrl.analysis.random_replay import EXACT, compared
 from nasdmrl.analysis.random_replay import stamp as replay_stamp
-from nasdmrl.analysis.replay_panels import replay_figure
 from nasdmrl.analysis.tables import write_table
 from nasdmrl.config.model import Config, load
 from nasdmrl.config.sections import Recipe
 from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.paper.experiments import EXPERIMENTS
 from nasdmrl.report.page import columns_of, hardware, write_report
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -82,7 +83,7 @@ def draw(path, stamp, size=(840, 680)):
 
 
 def draw_figures(results, config, stamp):
-    for item in figures(config):
+    for item in panels(config):
         path = results / f"figures/{item.name}.png"
         draw(path, stamp if item.name != FOREIGN else {**stamp, "scale": "reduced"})
         path.with_suffix(".pdf").write_bytes(b"%PDF-1.4\n")
@@ -143,7 +144,7 @@ def page(results):
 
 def test_every_item_of_the_paper_is_there_by_its_title(page, config):
     text = plain(page.text)
-    for item in [*figures(config), *TABLES]:
+    for item in [*panels(config), *TABLES]:
         assert item.title in text, item
         assert item.caption in text, item
     headings = [plain(heading.text) for heading in page.all("h2")]
@@ -155,7 +156,7 @@ def test_images_are_inline_pngs_with_descriptions(page, config):
     exact, *images = page.all("img")
     assert exact.attributes["alt"].startswith("Mean length of random search's episodes")
     assert exact.attributes["src"].startswith("data:image/png;base64,")
-    assert len(images) == len(figures(config)) - 2
+    assert len(images) == len(panels(config)) - 2
     for image in images:
         assert re.match(r"Figure \d+( [a-i])?, drawn from this run: \w", image.attributes["alt"])
         head, _, content = image.attributes["src"].partition(",")
@@ -245,7 +246,7 @@ def test_empty_results_give_a_page_of_gaps(tmp_path, config):
     write_report(tmp_path, tmp_path / "report.html", config)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     gaps = [plain(gap.text) for gap in page.of_class("gap")]
-    assert len(gaps) == 1 + 2 + len(figures(config)) + len(TABLES) + 1
+    assert len(gaps) == 1 + 2 + len(panels(config)) + len(TABLES) + 1
     assert gaps[0].startswith("Claims: missing.")
     assert gaps[1].endswith("exact/random_search_lengths.csv was not made.")
     assert gaps[2].endswith("exact/random_search_lengths.png was not made.")
@@ -399,7 +400,7 @@ def check_layout(browser, file, width, folder, images):
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_scrolls_sideways_and_no_image_is_broken(results, config, browser, width, tmp_path):
-    check_layout(browser, results / "report.html", width, tmp_path, len(figures(config)) - 1)
+    check_layout(browser, results / "report.html", width, tmp_path, len(panels(config)) - 1)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 4000), (390, 9000)])

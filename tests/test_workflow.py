@@ -16,7 +16,7 @@ from test_data import REAL
 from test_search import check_multi_branch_log
 
 from nasdmrl.analysis.claims import CLAIMS
-from nasdmrl.analysis.items import TABLES, figures
+from nasdmrl.analysis.figures.registry import TABLES, panels
 from nasdmrl.analysis.tables import read_table
 from nasdmrl.config.model import ARCHIVES_VARIABLE, Config
 from nasdmrl.data.standins import CLASSES
@@ -113,7 +113,7 @@ def check_long_trainings(folder):
 
 
 def check_outputs(folder, hardness):
-    for item in figures(Config()):
+    for item in panels(Config()):
         for kind in ("pdf", "png"):
             assert (folder / f"results/figures/{item.name}.{kind}").stat().st_size > 1000
     for item in TABLES:
@@ -313,7 +313,7 @@ def test_items_are_those_of_section_8(root):
     page = (root / "docs/paper.md").read_text()
     rows = re.findall(r"^\| ((?:Fig\.|Tables?) [^|]+) \|", page[page.index("## 8") :], re.MULTILINE)
     assert rows == list(SECTION_8)
-    found = [item.title for item in (*figures(Config()), *TABLES)]
+    found = [item.title for item in (*panels(Config()), *TABLES)]
     assert sorted(found) == sorted(title for row in SECTION_8.values() for title in row)
 
 

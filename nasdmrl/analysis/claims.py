@@ -13,9 +13,9 @@ from nasdmrl.analysis import claim_measures as measures
 from nasdmrl.analysis.claim_inputs import UNDECIDED, Inputs, Part, log_files, long_files
 from nasdmrl.analysis.claim_measures import HARDNESS, SIGMAS, TRANSFERRED
 from nasdmrl.analysis.provenance import is_genuine, scale_of
-from nasdmrl.analysis.tables import LONG_NETWORKS
 from nasdmrl.config.model import Config
 from nasdmrl.paper.datasets import with_role
+from nasdmrl.paper.experiments import LONG_NETWORKS
 from nasdmrl.paper.numbers import published
 
 REPRODUCED, NOT_REPRODUCED, NOT_RUN = "reproduced", "not reproduced", "not run"

@@ -11,12 +11,6 @@ from nasdmrl.space.actions import MULTI_BRANCH, OUT_OF_BOUNDS, SPACES
 from nasdmrl.space.nsc import LayerType, parse
 
 RUN = ["method", "dataset", "seed"]
-METRICS = {
-    "best_reward": "Best reward of an episode",
-    "length": "Episode length (steps)",
-    "accumulated_reward": "Accumulated reward of an episode",
-}
-"""Per-episode measures of Figures 9, 12 and 14, with their axis labels."""
 MULTI_BRANCH_NETWORKS = "multi_branch_networks"
 """Per-episode measure of Figure 15 b: see `multi_branch_counts`."""
 

@@ -23,6 +23,12 @@ FIGURE_RC = {
 }
 """Matplotlib's settings while a figure is drawn and saved."""
 
+METRICS = {
+    "best_reward": "Best reward of an episode",
+    "length": "Episode length (steps)",
+    "accumulated_reward": "Accumulated reward of an episode",
+}
+"""Per-episode measures of Figures 9, 12 and 14, with their axis labels."""
 _SIGMA = "sigma"
 
 

@@ -15,7 +15,7 @@ from nasdmrl.analysis.provenance import visible
 from nasdmrl.data.records import read_spec
 from nasdmrl.files import write_text
 from nasdmrl.paper.datasets import DATASETS, with_role
-from nasdmrl.paper.experiments import VGG19_CUT
+from nasdmrl.paper.experiments import LONG_NETWORKS, VGG19_CUT
 from nasdmrl.paper.numbers import published
 
 
@@ -74,7 +74,6 @@ def _counted(dataset: str, classes: int | str, images: int | str) -> dict:
     return {"dataset": dataset, "classes": classes, "images": images, **published}
 
 
-LONG_NETWORKS = {"best1": "best at early stop", "best2": "second-best at early stop", VGG19_CUT: "VGG19 cut"}
 """The networks of Exp. 2b in the order of Table 6, with their printed names."""
 
 

@@ -56,7 +56,7 @@ def curves(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Draw curves as in Figure 9 from any step logs: a curve a method, three panels a dataset."""
-    from nasdmrl.analysis.exhibits import save_curves
+    from nasdmrl.analysis.figures.run import save_curves
     from nasdmrl.config.model import load
 
     for path in save_curves(logs, output, load(config)):
@@ -106,8 +106,8 @@ def published_lengths(
     found = agreement(table)
     print(for_people(found).to_markdown(index=False, disable_numparse=True), f"\n{verdict(found)}", sep="\n")
     if output:
-        from nasdmrl.analysis.panels import save
-        from nasdmrl.analysis.replay_panels import replay_figure
+        from nasdmrl.analysis.figures.panels import save
+        from nasdmrl.analysis.figures.replay import replay_figure
 
         write_table(table, output, stamp())
         save(replay_figure(table), output.with_suffix(""), stamp(), dpi=150)

@@ -3,11 +3,11 @@
 from collections import Counter
 from pathlib import Path
 
-from nasdmrl.analysis.items import RANKS
 from nasdmrl.config.model import Config
 from nasdmrl.data.custom import class_of_images
 from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS
 from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.paper.experiments import RANKS
 from nasdmrl.space.costs import vgg19_cut_costs
 from nasdmrl.training.runtime import cores
 

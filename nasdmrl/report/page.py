@@ -20,8 +20,8 @@ import yaml
 from PIL import Image
 
 from nasdmrl.analysis.cells import NAMES, NO_VALUE, label_of, number, people_columns, shown
-from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, of_experiment, with_own_figures
-from nasdmrl.analysis.panels import stamp_of
+from nasdmrl.analysis.figures.panels import stamp_of
+from nasdmrl.analysis.figures.registry import FIGURES, TABLES, Item, notebooks, of_experiment, panels_with_own
 from nasdmrl.analysis.provenance import changed_settings, is_genuine, provenance
 from nasdmrl.analysis.random_replay import EXACT, agreement, verdict
 from nasdmrl.analysis.tables import read_stamp, read_table
@@ -29,6 +29,7 @@ from nasdmrl.analysis.times import duration
 from nasdmrl.config.model import Config
 from nasdmrl.evaluation.store import EvaluationStore
 from nasdmrl.files import write_text
+from nasdmrl.paper.experiments import EXPERIMENTS
 
 CSS_PIXELS_PER_INCH = 96
 TABLE_FORMATS = {"CSV": "csv", "Markdown": "md", "LaTeX": "tex"}
@@ -135,17 +136,26 @@ class Table(NamedTuple):
 
 def _experiment(name: str, place: Place, config: Config, stamp: dict[str, str]) -> dict[str, Any]:
     """What the page shows of an experiment."""
-    panels, tables = of_experiment(with_own_figures(config), name), of_experiment(list(TABLES), name)
+    panels, tables = of_experiment(panels_with_own(config), name), of_experiment(list(TABLES), name)
     return {
         "id": name,
         "title": EXPERIMENTS[name],
-        "links": _links(place, {"Executed notebook": f"notebooks/{name}.ipynb", "Summary": f"{name}/summary.csv"}),
+        "links": _links(place, {"Summary": f"{name}/summary.csv", **_notebooks(name)}),
         "figures": [
             {"title": figure, "panels": [_panel(item, place, stamp) for item in same]}
             for figure, same in itertools.groupby(panels, key=lambda item: item.group)
         ],
         "tables": [_table(f"tables/{item.name}", item.title, item.caption, place, stamp) for item in tables],
         "summary": _table(f"{name}/summary", "Summary", SUMMARY, place, stamp),
+    }
+
+
+def _notebooks(experiment: str) -> dict[str, str]:
+    """Executed notebooks of an experiment, by the text of their links."""
+    return {
+        f"Notebook of Figure {', '.join(str(int(name[3:])) for name in names)}": f"notebooks/{notebook}.ipynb"
+        for notebook, names in notebooks().items()
+        if FIGURES[names[0]].experiment == experiment
     }
 
 

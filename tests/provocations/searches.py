@@ -11,7 +11,7 @@ from test_exchange import ORIGINAL
 from nasdmrl.agents.policies import Spaces
 from nasdmrl.agents.registry import make_agent
 from nasdmrl.analysis.episodes import action_proportions, read_logs
-from nasdmrl.analysis.exhibits import Exhibition
+from nasdmrl.analysis.figures.run import Run
 from nasdmrl.config.model import Config
 from nasdmrl.config.sections import Environment, LongRecipe, Recipe
 from nasdmrl.evaluation.evaluator import Evaluator
@@ -246,7 +246,7 @@ FIGURES = {
     "FILE: a cell failed; the executed copy is FILE": failing_cell,
     "FILE: unknown parameters [...], missing parameters [...]": other_parameters,
     "FOLDER: no results; run `snakemake all` first, or name the inputs": lambda scene: scene.call(
-        lambda: Exhibition("exp1", [], "figures", "{}").steps
+        lambda: Run("exp1", [], "figures", "{}").steps
     ),
     "action proportions of several methods at once (NAMES): choose one": shares_of_two_methods,
 }

@@ -1,28 +1,33 @@
-# What all rules share: the validated configuration and the lists made from it.
-from snakemake.exceptions import WorkflowError
-
+# What all rules share: the validated configuration, and lists made from it, the table of experiments and the registries.
 import os
 from pathlib import Path
+from shlex import quote
 
+from snakemake.exceptions import WorkflowError
+
+from nasdmrl import results
 from nasdmrl.agents import METHODS
-from nasdmrl.analysis.episodes import METRICS
-from nasdmrl.analysis.items import (
-    EXPERIMENTS,
-    RANKS,
+from nasdmrl.analysis.styles import METRICS
+from nasdmrl.analysis.figures.registry import (
+    FIGURES,
     TABLES,
-    figures,
-    of_experiment,
-    sigma_names,
+    TIMES,
+    notebooks,
+    panels,
+    searches_of,
 )
-from nasdmrl.analysis.tables import LONG_NETWORKS
 from nasdmrl.config.model import from_dict
 from nasdmrl.data.custom import class_folders
 from nasdmrl.data.images import IMAGES_FORMAT
 from nasdmrl.data.records import RECORDS_FORMAT
-from nasdmrl.paper.datasets import DATASETS, with_role
-from nasdmrl.preflight.disk import datasets_used
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.paper.experiments import VGG19_CUT
+from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.paper.experiments import (
+    EXPERIMENTS,
+    LONG_NETWORKS,
+    VGG19_CUT,
+    best_networks,
+)
 from nasdmrl.training import TRAINING_FORMAT
 
 try:
@@ -36,13 +41,22 @@ except NasdmrlError as error:
 # Where the environments of `--sdm conda` find this package: envs/*.post-deploy.sh.
 os.environ.update(NASDMRL_CHECKOUT=str(Path(workflow.basedir).parent))
 
-STORE = "results/store"
-OWN_FIGURE = "results/figures/own_{dataset}_{metric}"
-TRAINING = with_role("training")
-EVALUATION = with_role("evaluation")
 OWN = list(OWN_FOLDERS)
-UNSEEN_METHODS = ["meta_a2c", "random_search"]
-SIGMAS = sigma_names(SETTINGS)
+TRAINING, EVALUATION = with_role("training"), with_role("evaluation")
+SEARCHES = SETTINGS.searches()
+OF_PAPER = [search for search in SEARCHES if search.dataset not in OWN]
+HARDNESS = [search.dataset for search in OF_PAPER if search.experiment == "appendix_a"]
+PREWARMED = expand(
+    results.prewarmed(),
+    dataset=TRAINING + EVALUATION,
+    part=range(SETTINGS.prewarm.tasks if SETTINGS.prewarm.on else 0),
+)
+# Datasets on which all networks of a space are recorded.
+RECORDED = {
+    "chain": [*TRAINING, *EVALUATION, "traffic_sign"],
+    "multi_branch": ["omniglot"],
+}
+
 # What reaches a search, whatever its method; deep meta-RL; the verdicts; and tables and figures made from all searches,
 # which are stamped with all deviations.
 SEARCH_SECTIONS = [
@@ -51,9 +65,7 @@ SEARCH_SECTIONS = [
 ]
 META_SECTIONS = [
     *SEARCH_SECTIONS,
-    "deviations.D3",
-    "deviations.D4",
-    "deviations.D10",
+    *[f"deviations.{name}" for name in ("D3", "D4", "D10")],
     "meta_a2c",
 ]
 CLAIM_SECTIONS = [
@@ -67,190 +79,12 @@ CLAIM_SECTIONS = [
 # The fixed policy of Exp. 2 is the one that Exp. 1 has learned.
 EXP2_SECTIONS = ["exp1.meta_a2c", "exp2.evaluation_steps"]
 LOG_SECTIONS = [*META_SECTIONS, "deviations", "scale", "seeds", "data", "dqn"]
-
-
-wildcard_constraints:
-    dataset="|".join([*DATASETS, *OWN]),
-    seed=r"\d+",
-    experiment="exp1|exp2|exp3|appendix_a",
-
-
-def figure_output(item):
-    """The PNG file of a figure panel, which Snakemake's own report shows."""
-    return report(
-        f"results/figures/{item.name}.png",
-        caption="../report/item.rst",
-        category=EXPERIMENTS[item.experiment],
-        labels={"item": item.title, "shows": item.caption},
-    )
-
-
-def figure_files(experiment):
-    """The files of an experiment's figure panels."""
-    items = of_experiment(figures(SETTINGS), experiment)
-    pdfs = [f"results/figures/{item.name}.pdf" for item in items]
-    return pdfs + [figure_output(item) for item in items]
-
-
-def own_figures(dataset):
-    """Files of the panels of a dataset of one's own: the fixed policy beside random search."""
-    return expand(
-        f"{OWN_FIGURE}.{{kind}}", dataset=dataset, metric=METRICS, kind=["pdf", "png"]
-    )
-
-
-def table_output(number):
-    """The CSV file of a table, which Snakemake's own report shows."""
-    return report(
-        f"results/tables/table{number}.csv",
-        caption="../report/item.rst",
-        category="Tables",
-        labels={"item": f"Table {number}"},
-    )
-
-
-def archive_folder(wildcards):
-    """The folder that holds a dataset's archives under their official names, or one's own dataset."""
-    if wildcards.dataset in OWN:
-        return SETTINGS.data.own[wildcards.dataset]
-    if SETTINGS.data.source == "archives":
-        return SETTINGS.data.archives
-    return f"results/archives/{SETTINGS.data.source}/{wildcards.dataset}"
-
-
-def archive_files(wildcards):
-    """A dataset's archives; the stand-ins of a dataset are drawn together, so they are one folder.
-
-    Of one's own dataset, the class folders: they have a new time where an image is added, renamed or taken away.
-    """
-    folder = archive_folder(wildcards)
-    if wildcards.dataset in OWN:
-        return OWN_FOLDERS[wildcards.dataset]
-    if SETTINGS.data.source == "standin":
-        return folder
-    return [f"{folder}/{file.name}" for file in DATASETS[wildcards.dataset].files]
-
-
-def convert_options(wildcards):
-    """How a dataset is converted: one's own, with the counts of Table 3, or as the archives have it."""
-    if wildcards.dataset in OWN:
-        return "--own"
-    return "--official-counts" if SETTINGS.data.require_official_counts else ""
-
-
-def search_steps(method):
-    """A function of the wildcards: length of the method's trial, t_max."""
-
-    def steps(wildcards):
-        if wildcards.dataset in TRAINING:
-            return getattr(getattr(SETTINGS.exp1, method), wildcards.dataset)
-        return SETTINGS.exp2.evaluation_steps
-
-    return steps
-
-
-def previous_policy(wildcards):
-    """The policy that the transfer chain passes on to a training dataset; nothing for the first."""
-    place = TRAINING.index(wildcards.dataset)
-    folder = "results/exp1/meta_a2c/{previous}/seed{seed}/policy"
-    return (
-        [folder.format(previous=TRAINING[place - 1], seed=wildcards.seed)]
-        if place
-        else []
-    )
-
-
-def search_logs(experiment, methods, datasets, name="steps.csv"):
-    """Step logs of an experiment, or what lies beside them."""
-    return expand(
-        "results/{experiment}/{method}/{dataset}/seed{seed}/{name}",
-        experiment=experiment,
-        method=methods,
-        dataset=datasets,
-        seed=SETTINGS.seeds,
-        name=name,
-    )
-
-
-def best_files(experiment, subjects, ranks=(1,)):
-    """Files of the best networks of datasets or sigmas."""
-    return expand(
-        "results/{experiment}/best/{subject}/best{rank}.json",
-        experiment=experiment,
-        subject=subjects,
-        rank=ranks,
-    )
-
-
-def subject_logs(wildcards):
-    """Logs of the searches whose best network is asked for: deep meta-RL's on a dataset, or a sigma's."""
-    if wildcards.experiment == "exp3":
-        return search_logs("exp3", [wildcards.subject], ["omniglot"])
-    return search_logs(wildcards.experiment, ["meta_a2c"], [wildcards.subject])
-
-
-def subject_images(wildcards):
-    """Decoded images of the dataset that a best network was found on."""
-    dataset = "omniglot" if wildcards.experiment == "exp3" else wildcards.subject
-    return f"results/data/{dataset}/images"
-
-
-def network_file(wildcards):
-    """The file that says which network is trained; the VGG19 cut needs none."""
-    if wildcards.name == VGG19_CUT:
-        return []
-    return best_files(
-        "exp2", [wildcards.dataset], [wildcards.name.removeprefix("best")]
-    )
-
-
-def recorded_images(wildcards):
-    """Decoded images of the datasets on which a space is recorded."""
-    return expand("results/data/{dataset}/images", dataset=RECORDED[wildcards.space])
-
-
-def notebook_inputs(experiment):
-    """What a notebook reads: step logs, best networks, and the images that say how many classes there are."""
-    methods, datasets = FIGURED[experiment]
-    images = expand("results/data/{dataset}/images", dataset=datasets)
-    return [*search_logs(experiment, methods, datasets), *BEST[experiment], *images]
-
-
-HARDNESS = datasets_used(SETTINGS)
-# Datasets on which all networks of a space are recorded.
-RECORDED = {
-    "chain": [*TRAINING, *EVALUATION, "traffic_sign"],
-    "multi_branch": ["omniglot"],
+OF_EXPERIMENT = {
+    "exp1": ["exp1"],
+    "exp2": EXP2_SECTIONS,
+    "exp3": ["exp3"],
+    "appendix_a": ["appendix_a"],
 }
-
-MISSING = [name for name in DATASETS if name not in HARDNESS]
-SEARCHED = {
-    "exp1": (list(METHODS), TRAINING),
-    "exp2": (UNSEEN_METHODS, EVALUATION),
-    "exp3": (SIGMAS, ["omniglot"]),
-    "appendix_a": (["meta_a2c"], HARDNESS),
-}
-# Datasets of one's own join the tables of Exp. 2a and all of Appendix A; claims and figures of Exp. 2 are the paper's.
-WITH_OWN = SEARCHED | {
-    "exp2": (UNSEEN_METHODS, EVALUATION + OWN),
-    "appendix_a": (["meta_a2c"], HARDNESS + OWN),
-}
-FIGURED = SEARCHED | {"appendix_a": WITH_OWN["appendix_a"]}
-SEARCH_LOGS = {name: search_logs(name, *where) for name, where in SEARCHED.items()}
-LOGS_WITH_OWN = {name: search_logs(name, *where) for name, where in WITH_OWN.items()}
-BEST = {
-    "exp1": best_files("exp1", TRAINING),
-    "exp2": best_files("exp2", EVALUATION, RANKS),
-    "exp3": best_files("exp3", SIGMAS),
-    "appendix_a": [],
-}
-PREWARMED = expand(
-    "results/prewarm/{dataset}/part{part}.csv",
-    dataset=TRAINING + EVALUATION,
-    part=range(SETTINGS.prewarm.tasks if SETTINGS.prewarm.on else 0),
-)
-# Tables of running times, and the experiments whose they are.
-TIMES = {"4": "exp1", "5": "exp2", "7": "exp3", "9": "appendix_a"}
 # What reaches a long training; how often it is repeated, and how the networks were found, does not.
 LONG_FIELDS = {
     name
@@ -266,3 +100,177 @@ LONG_SECTIONS = [
         if name not in LONG_FIELDS | {"seed", "filters", "decay_epochs"}
     ],
 ]
+
+
+wildcard_constraints:
+    dataset="|".join([*DATASETS, *OWN]),
+    seed=r"\d+",
+    experiment="|".join(EXPERIMENTS),
+
+
+def figure_output(item):
+    """The PNG file of a figure panel, which Snakemake's own report shows."""
+    return report(
+        results.figure(item.name),
+        caption="../report/item.rst",
+        category=EXPERIMENTS[item.experiment],
+        labels={"item": item.title, "shows": item.caption},
+    )
+
+
+def figure_files(names):
+    """The files of these figures' panels."""
+    items = [item for item in panels(SETTINGS) if item.figure in names]
+    pdfs = [results.figure(item.name, "pdf") for item in items]
+    return pdfs + [figure_output(item) for item in items]
+
+
+def own_figures(dataset):
+    """Files of the panels of a custom dataset: the fixed policy beside random search."""
+    return expand(
+        results.figure("own_{dataset}_{metric}", "{kind}"),
+        dataset=dataset,
+        metric=METRICS,
+        kind=results.FIGURE_FORMATS,
+    )
+
+
+def table_output(name):
+    """The CSV file of a table, which Snakemake's own report shows."""
+    return report(
+        results.table(name),
+        caption="../report/item.rst",
+        category="Tables",
+        labels={"item": name.replace("table", "Table ")},
+    )
+
+
+def archive_folder(wildcards):
+    """The folder that holds a dataset's archives under their official names, or a custom dataset."""
+    if wildcards.dataset in OWN:
+        return SETTINGS.data.own[wildcards.dataset]
+    if SETTINGS.data.source == "archives":
+        return SETTINGS.data.archives
+    return results.archives(SETTINGS.data.source, wildcards.dataset)
+
+
+def archive_files(wildcards):
+    """A dataset's archives; the stand-ins of a dataset are drawn together, so they are one folder.
+
+    Of a custom dataset, the class folders: they have a new time where an image is added, renamed or taken away.
+    """
+    folder = archive_folder(wildcards)
+    if wildcards.dataset in OWN:
+        return OWN_FOLDERS[wildcards.dataset]
+    if SETTINGS.data.source == "standin":
+        return folder
+    return [f"{folder}/{file.name}" for file in DATASETS[wildcards.dataset].files]
+
+
+def convert_options(wildcards):
+    """How a dataset is converted: a custom one, with the counts of Table 3, or as the archives have it."""
+    if wildcards.dataset in OWN:
+        return "--own"
+    return "--official-counts" if SETTINGS.data.require_official_counts else ""
+
+
+def search_of(experiment, method, wildcards):
+    """The search of the table that a job runs."""
+    return next(
+        search
+        for search in SEARCHES
+        if (search.experiment, search.method, search.dataset)
+        == (experiment, method, wildcards.dataset)
+    )
+
+
+def search_steps(method):
+    """A function of the wildcards: length of the method's trial in Exp. 1 or 2, t_max."""
+
+    def steps(wildcards):
+        experiment = "exp1" if wildcards.dataset in TRAINING else "exp2"
+        return search_of(experiment, method, wildcards).steps
+
+    return steps
+
+
+def previous_policy(experiment):
+    """A function of the wildcards: the policy that deep meta-RL starts with; nothing for the first of the chain."""
+
+    def policy(wildcards):
+        before = search_of(experiment, "meta_a2c", wildcards).policy_from
+        return (
+            results.policy("exp1", "meta_a2c", before, wildcards.seed) if before else []
+        )
+
+    return policy
+
+
+def step_logs(searches):
+    """Step logs of searches with every seed."""
+    return [
+        results.steps(search.experiment, search.series, search.dataset, seed)
+        for search in searches
+        for seed in SETTINGS.seeds
+    ]
+
+
+def of_experiment(experiment, searches=SEARCHES):
+    """Searches of an experiment; those on custom datasets too, unless `searches` are the paper's."""
+    return [search for search in searches if search.experiment == experiment]
+
+
+def image_folders(searches):
+    """Decoded images of the datasets of searches."""
+    return [results.images(name) for name in dict.fromkeys(s.dataset for s in searches)]
+
+
+def best_files(experiment, own=True):
+    """Files of the best networks of an experiment."""
+    searches = SEARCHES if own else OF_PAPER
+    return [
+        results.best(*best) for best in best_networks(searches) if best[0] == experiment
+    ]
+
+
+def subject_searches(wildcards):
+    """The search whose best network is asked for: deep meta-RL's on a dataset, or a sigma's."""
+    return [
+        search
+        for search in of_experiment(wildcards.experiment)
+        if search.method == "meta_a2c"
+        and wildcards.subject in (search.dataset, search.series)
+    ]
+
+
+def network_file(wildcards):
+    """The file that says which network is trained; the VGG19 cut needs none."""
+    if wildcards.name == VGG19_CUT:
+        return []
+    return results.best("exp2", wildcards.dataset, wildcards.name.removeprefix("best"))
+
+
+def notebook_inputs(name):
+    """What a notebook reads: step logs, best networks, and the images that say how many classes there are."""
+    entries = [FIGURES[figure] for figure in notebooks()[name]]
+    # Curves and tests of Exp. 2 are the paper's; Appendix A shows custom datasets too.
+    searches = [
+        search
+        for search in searches_of(entries[0], SETTINGS)
+        if search.experiment == "appendix_a" or search.dataset not in OWN
+    ]
+    networks = (
+        best_files(entries[0].experiment, own=False) if entries[0].networks else []
+    )
+    classes = image_folders(searches) if entries[0].classes else []
+    return [*step_logs(searches), *networks, *classes]
+
+
+def counted_datasets(wildcards):
+    """Datasets that Table 3 or 8 counts."""
+    return HARDNESS + OWN if wildcards.number == "8" else TRAINING + EVALUATION
+
+
+def recorded_images(wildcards):
+    """Decoded images of the datasets on which a space is recorded."""
+    return [results.images(dataset) for dataset in RECORDED[wildcards.space]]

@@ -4,39 +4,39 @@
 
 rule draw_standins:
     output:
-        directory("results/archives/standin/{dataset}"),
+        directory(results.archives("standin")),
     log:
-        "results/logs/draw_standins/{dataset}.log",
+        results.log("draw_standins/{dataset}"),
     priority: 2
     conda:
         "../../envs/analysis.yaml"
     message:
         "Draw stand-ins of the {wildcards.dataset} archives"
     shell:
-        "nasdmrl draw-standins {wildcards.dataset} {output} > {log} 2>&1"
+        "nasdmrl draw-standins {wildcards.dataset} {output:q} > {log:q} 2>&1"
 
 
 # What arrived before a broken connection is kept beside the output, undeclared, so that a retry goes on from there.
 rule download:
     output:
-        "results/archives/download/{dataset}/{file}",
+        results.archives("download", "{dataset}/{file}"),
     log:
-        "results/logs/download/{dataset}/{file}.log",
+        results.log("download/{dataset}/{file}"),
     conda:
         "../../envs/analysis.yaml"
     message:
         "Download {wildcards.file} of {wildcards.dataset}"
     shell:
-        "nasdmrl download {wildcards.dataset} $(dirname {output}) --file {wildcards.file} > {log} 2>&1"
+        'nasdmrl download {wildcards.dataset} "$(dirname {output:q})" --file {wildcards.file:q} > {log:q} 2>&1'
 
 
 rule convert:
     input:
         archive_files,
     output:
-        directory("results/data/{dataset}/records"),
+        directory(results.records()),
     log:
-        "results/logs/convert/{dataset}.log",
+        results.log("convert/{dataset}"),
     priority: 2
     conda:
         "../../envs/tensorflow.yaml"
@@ -48,17 +48,17 @@ rule convert:
     message:
         "Convert {wildcards.dataset} to TFRecords"
     shell:
-        "nasdmrl convert {wildcards.dataset} {params.folder:q} {output} {params.options}"
-        " --threads {threads} > {log} 2>&1"
+        "nasdmrl convert {wildcards.dataset} {params.folder:q} {output:q} {params.options}"
+        " --threads {threads} > {log:q} 2>&1"
 
 
 rule decode:
     input:
-        "results/data/{dataset}/records",
+        results.records(),
     output:
-        directory("results/data/{dataset}/images"),
+        directory(results.images()),
     log:
-        "results/logs/decode/{dataset}.log",
+        results.log("decode/{dataset}"),
     priority: 2
     conda:
         "../../envs/tensorflow.yaml"
@@ -69,4 +69,4 @@ rule decode:
     message:
         "Decode the images of {wildcards.dataset}"
     shell:
-        "nasdmrl decode {input} {output} --threads {threads} --config {params.config:q} > {log} 2>&1"
+        "nasdmrl decode {input:q} {output:q} --threads {threads} --config {params.config:q} > {log:q} 2>&1"

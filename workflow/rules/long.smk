@@ -4,12 +4,12 @@
 # The files have fixed names, so the workflow needs no checkpoint although the networks are known only afterwards.
 rule best_network:
     input:
-        logs=subject_logs,
-        images=subject_images,
+        logs=lambda wildcards: step_logs(subject_searches(wildcards)),
+        images=lambda wildcards: image_folders(subject_searches(wildcards)),
     output:
-        "results/{experiment}/best/{subject}/best{rank}.json",
+        results.best(),
     log:
-        "results/logs/{experiment}/best/{subject}/best{rank}.log",
+        results.log("{experiment}/best/{subject}/best{rank}"),
     wildcard_constraints:
         rank=r"\d+",
     priority: 1
@@ -18,18 +18,18 @@ rule best_network:
     message:
         "Best network {wildcards.rank} of {wildcards.subject}"
     shell:
-        "nasdmrl best {input.logs} --images {input.images} --rank {wildcards.rank} --output {output} > {log} 2>&1"
+        "nasdmrl best {input.logs:q} --images {input.images:q} --rank {wildcards.rank} --output {output:q} > {log:q} 2>&1"
 
 
 # The checkpoint is no output: Snakemake would remove it when the job is killed, and it must survive that.
 rule long_training:
     input:
-        images="results/data/{dataset}/images",
+        images=results.images(),
         network=network_file,
     output:
-        "results/exp2/long/{dataset}/{name}/repeat{repeat}/epochs.csv",
+        results.long_training(),
     log:
-        "results/logs/exp2/long/{dataset}/{name}/repeat{repeat}.log",
+        results.log("exp2/long/{dataset}/{name}/repeat{repeat}"),
     wildcard_constraints:
         name="|".join(LONG_NETWORKS),
         repeat=r"\d+",
@@ -38,33 +38,33 @@ rule long_training:
     threads: SETTINGS.resources.search_threads
     params:
         network=lambda wildcards, input: input.network or wildcards.name,
-        checkpoint="results/checkpoints/{dataset}/{name}/repeat{repeat}.npz",
+        checkpoint=results.checkpoint(),
         training=TRAINING_FORMAT,
         config=SETTINGS.subset(*LONG_SECTIONS),
     message:
         "Train {wildcards.name} of {wildcards.dataset} long, repeat {wildcards.repeat}"
     shell:
-        "nasdmrl retrain {wildcards.dataset} {params.network} --repeat {wildcards.repeat} --images {input.images}"
-        " --output {output} --checkpoint {params.checkpoint} --threads {threads}"
-        " --config {params.config:q} > {log} 2>&1"
+        "nasdmrl retrain {wildcards.dataset} {params.network:q} --repeat {wildcards.repeat} --images {input.images:q}"
+        " --output {output:q} --checkpoint {params.checkpoint:q} --threads {threads}"
+        " --config {params.config:q} > {log:q} 2>&1"
 
 
 rule table6:
     input:
         long=expand(
-            "results/exp2/long/{dataset}/{name}/repeat{repeat}/epochs.csv",
+            results.long_training(),
             dataset=EVALUATION,
             name=LONG_NETWORKS,
             repeat=range(SETTINGS.exp2.repeats),
         ),
-        best=BEST["exp2"],
+        best=best_files("exp2", own=False),
     output:
-        csv=table_output(6),
-        md="results/tables/table6.md",
-        tex="results/tables/table6.tex",
-        plain="results/exp2/table.csv",
+        csv=table_output("table6"),
+        md=results.table("table6", "md"),
+        tex=results.table("table6", "tex"),
+        plain=results.EXP2_TABLE,
     log:
-        "results/logs/table6.log",
+        results.log("table6"),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -72,4 +72,5 @@ rule table6:
     message:
         "Tabulate the long trainings (Table 6)"
     shell:
-        "(nasdmrl table6 --output {output.csv} --config {params.config:q} && cp {output.csv} {output.plain}) > {log} 2>&1"
+        "(nasdmrl table6 --output {output.csv:q} --config {params.config:q} && cp {output.csv:q} {output.plain:q})"
+        " > {log:q} 2>&1"

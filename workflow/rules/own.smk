@@ -3,18 +3,23 @@
 
 rule own_curves:
     input:
-        lambda wildcards: search_logs("exp2", UNSEEN_METHODS, [wildcards.dataset]),
+        lambda wildcards: step_logs(
+            search
+            for search in of_experiment("exp2")
+            if search.dataset == wildcards.dataset
+        ),
     output:
         own_figures("{dataset}"),
     log:
-        "results/logs/own_curves/{dataset}.log",
+        results.log("own_curves/{dataset}"),
     wildcard_constraints:
         dataset="|".join(OWN) or "(?!)",
     conda:
         "../../envs/analysis.yaml"
     params:
         config=SETTINGS.subset(*LOG_SECTIONS, *EXP2_SECTIONS, "plots"),
+        prefix=lambda wildcards, output: str(Path(output[0]).parent / "own"),
     message:
         "Draw the curves of {wildcards.dataset}"
     shell:
-        "nasdmrl curves {input} --output results/figures/own --config {params.config:q} > {log} 2>&1"
+        "nasdmrl curves {input:q} --output {params.prefix:q} --config {params.config:q} > {log:q} 2>&1"

@@ -9,11 +9,11 @@ rule prewarm:
 
 rule prewarm_task:
     input:
-        images="results/data/{dataset}/images",
+        images=results.images(),
     output:
-        "results/prewarm/{dataset}/part{part}.csv",
+        results.prewarmed(),
     log:
-        "results/logs/prewarm/{dataset}/part{part}.log",
+        results.log("prewarm/{dataset}/part{part}"),
     wildcard_constraints:
         part=r"\d+",
     priority: 1
@@ -23,10 +23,10 @@ rule prewarm_task:
     params:
         config=SETTINGS.subset(*SEARCH_SECTIONS, "prewarm", "seeds"),
         steps=search_steps("random_search"),
-        store=STORE,
+        store=results.STORE,
         training=TRAINING_FORMAT,
     message:
         "Evaluate beforehand on {wildcards.dataset}: task {wildcards.part}"
     shell:
-        "nasdmrl prewarm {wildcards.dataset} --part {wildcards.part} --steps {params.steps} --images {input.images}"
-        " --store {params.store} --output {output} --threads {threads} --config {params.config:q} > {log} 2>&1"
+        "nasdmrl prewarm {wildcards.dataset} --part {wildcards.part} --steps {params.steps} --images {input.images:q}"
+        " --store {params.store:q} --output {output:q} --threads {threads} --config {params.config:q} > {log:q} 2>&1"

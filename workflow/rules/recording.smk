@@ -6,9 +6,9 @@ rule record_part:
     input:
         recorded_images,
     output:
-        "results/recorded/{space}/part{part}.txt",
+        results.recorded(),
     log:
-        "results/logs/recorded/{space}/part{part}.log",
+        results.log("recorded/{space}/part{part}"),
     wildcard_constraints:
         space="chain|multi_branch",
         part=r"\d+",
@@ -20,20 +20,21 @@ rule record_part:
         datasets=lambda wildcards: RECORDED[wildcards.space],
         layers=lambda wildcards: SETTINGS.max_layers(wildcards.space),
         parts=SETTINGS.prewarm.tasks,
-        store=STORE,
+        store=results.STORE,
+        folder=f"{results.ROOT}/recorded/{{space}}",
         training=TRAINING_FORMAT,
     message:
         "Record the {wildcards.space} space: task {wildcards.part}"
     shell:
         "nasdmrl record {params.datasets} --space {wildcards.space} --layers {params.layers} --part {wildcards.part}"
-        " --parts {params.parts} --store {params.store} --output results/recorded/{wildcards.space} --threads {threads}"
-        " --config {params.config:q} > {output} 2> {log}"
+        " --parts {params.parts} --store {params.store:q} --output {params.folder:q} --threads {threads}"
+        " --config {params.config:q} > {output:q} 2> {log:q}"
 
 
 rule recording:
     input:
         expand(
-            "results/recorded/{space}/part{part}.txt",
+            results.recorded(),
             space=RECORDED,
             part=range(SETTINGS.prewarm.tasks),
         ),

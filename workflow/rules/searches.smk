@@ -3,11 +3,11 @@
 
 rule random_search:
     input:
-        images="results/data/{dataset}/images",
+        images=results.images(),
     output:
-        steps="results/{experiment}/random_search/{dataset}/seed{seed}/steps.csv",
+        steps=results.steps("{experiment}", "random_search"),
     log:
-        "results/logs/{experiment}/random_search/{dataset}/seed{seed}.log",
+        results.log("{experiment}/random_search/{dataset}/seed{seed}"),
     wildcard_constraints:
         experiment="exp1|exp2",
     conda:
@@ -17,29 +17,29 @@ rule random_search:
         method="random_search",
         config=SETTINGS.subset(*SEARCH_SECTIONS),
         steps=search_steps("random_search"),
-        store=STORE,
+        store=results.STORE,
         training=TRAINING_FORMAT,
         options="",
     message:
         "Search on {wildcards.dataset}: {params.method}, seed {wildcards.seed}, {params.steps} steps"
     shell:
         "nasdmrl search {params.method} {wildcards.dataset} --seed {wildcards.seed} --steps {params.steps}"
-        " --images {input.images} --store {params.store} --output {output.steps} --threads {threads}"
-        " {params.options} --config {params.config:q} > {log} 2>&1"
+        " --images {input.images:q} --store {params.store:q} --output {output.steps:q} --threads {threads}"
+        " {params.options} --config {params.config:q} > {log:q} 2>&1"
 
 
 use rule random_search as dqn with:
     output:
-        steps="results/exp1/dqn/{dataset}/seed{seed}/steps.csv",
-        progress="results/exp1/dqn/{dataset}/seed{seed}/progress.csv",
-        policy=directory("results/exp1/dqn/{dataset}/seed{seed}/policy"),
+        steps=results.steps("exp1", "dqn"),
+        progress=results.progress("exp1", "dqn"),
+        policy=directory(results.policy("exp1", "dqn")),
     log:
-        "results/logs/exp1/dqn/{dataset}/seed{seed}.log",
+        results.log("exp1/dqn/{dataset}/seed{seed}"),
     params:
         method="dqn",
         config=SETTINGS.subset(*SEARCH_SECTIONS, "dqn"),
         steps=search_steps("dqn"),
-        store=STORE,
+        store=results.STORE,
         training=TRAINING_FORMAT,
         options="",
 
@@ -47,14 +47,14 @@ use rule random_search as dqn with:
 # The transfer chain: each dataset starts with the policy that the one before has learned.
 use rule random_search as meta_a2c with:
     input:
-        images="results/data/{dataset}/images",
-        policy=previous_policy,
+        images=results.images(),
+        policy=previous_policy("exp1"),
     output:
-        steps="results/exp1/meta_a2c/{dataset}/seed{seed}/steps.csv",
-        progress="results/exp1/meta_a2c/{dataset}/seed{seed}/progress.csv",
-        policy=directory("results/exp1/meta_a2c/{dataset}/seed{seed}/policy"),
+        steps=results.steps("exp1", "meta_a2c"),
+        progress=results.progress("exp1", "meta_a2c"),
+        policy=directory(results.policy("exp1", "meta_a2c")),
     log:
-        "results/logs/exp1/meta_a2c/{dataset}/seed{seed}.log",
+        results.log("exp1/meta_a2c/{dataset}/seed{seed}"),
     wildcard_constraints:
         dataset="|".join(TRAINING),
     # The chain is serial, so it must not wait for searches that can run beside it.
@@ -63,41 +63,41 @@ use rule random_search as meta_a2c with:
         method="meta_a2c",
         config=SETTINGS.subset(*META_SECTIONS),
         steps=search_steps("meta_a2c"),
-        store=STORE,
+        store=results.STORE,
         training=TRAINING_FORMAT,
         options=lambda wildcards, input: (
-            f"--policy {input.policy}" if input.policy else ""
+            f"--policy {quote(str(input.policy))}" if input.policy else ""
         ),
 
 
 # Exp. 2a: the policy at the end of the chain, its weights fixed.
 use rule random_search as evaluate_policy with:
     input:
-        images="results/data/{dataset}/images",
-        policy=f"results/exp1/meta_a2c/{TRAINING[-1]}/seed{{seed}}/policy",
+        images=results.images(),
+        policy=previous_policy("exp2"),
     output:
-        steps="results/exp2/meta_a2c/{dataset}/seed{seed}/steps.csv",
+        steps=results.steps("exp2", "meta_a2c"),
     log:
-        "results/logs/exp2/meta_a2c/{dataset}/seed{seed}.log",
+        results.log("exp2/meta_a2c/{dataset}/seed{seed}"),
     params:
         method="meta_a2c",
         config=SETTINGS.subset(*META_SECTIONS),
         steps=search_steps("meta_a2c"),
-        store=STORE,
+        store=results.STORE,
         training=TRAINING_FORMAT,
-        options=lambda wildcards, input: f"--policy {input.policy} --fixed",
+        options=lambda wildcards, input: f"--policy {quote(str(input.policy))} --fixed",
 
 
 # Exp. 3: the multi-branch space, from scratch, for each sigma.
 use rule random_search as multi_branch with:
     input:
-        images="results/data/{dataset}/images",
+        images=results.images(),
     output:
-        steps="results/exp3/sigma{sigma}/{dataset}/seed{seed}/steps.csv",
-        progress="results/exp3/sigma{sigma}/{dataset}/seed{seed}/progress.csv",
-        policy=directory("results/exp3/sigma{sigma}/{dataset}/seed{seed}/policy"),
+        steps=results.steps("exp3", "sigma{sigma}"),
+        progress=results.progress("exp3", "sigma{sigma}"),
+        policy=directory(results.policy("exp3", "sigma{sigma}")),
     log:
-        "results/logs/exp3/sigma{sigma}/{dataset}/seed{seed}.log",
+        results.log("exp3/sigma{sigma}/{dataset}/seed{seed}"),
     wildcard_constraints:
         sigma=r"\d+(\.\d+)?",
     priority: 1
@@ -111,7 +111,7 @@ use rule random_search as multi_branch with:
             "exp3.batch_size",
         ),
         steps=SETTINGS.exp3.steps,
-        store=STORE,
+        store=results.STORE,
         training=TRAINING_FORMAT,
         options="--space multi_branch --sigma {sigma}",
     message:
@@ -121,15 +121,15 @@ use rule random_search as multi_branch with:
 # Appendix A: a short trial on each dataset, from scratch.
 use rule random_search as hardness_study with:
     output:
-        steps="results/appendix_a/meta_a2c/{dataset}/seed{seed}/steps.csv",
-        progress="results/appendix_a/meta_a2c/{dataset}/seed{seed}/progress.csv",
-        policy=directory("results/appendix_a/meta_a2c/{dataset}/seed{seed}/policy"),
+        steps=results.steps("appendix_a", "meta_a2c"),
+        progress=results.progress("appendix_a", "meta_a2c"),
+        policy=directory(results.policy("appendix_a", "meta_a2c")),
     log:
-        "results/logs/appendix_a/meta_a2c/{dataset}/seed{seed}.log",
+        results.log("appendix_a/meta_a2c/{dataset}/seed{seed}"),
     params:
         method="meta_a2c",
         config=SETTINGS.subset(*META_SECTIONS),
         steps=SETTINGS.appendix_a.steps,
-        store=STORE,
+        store=results.STORE,
         training=TRAINING_FORMAT,
         options="",

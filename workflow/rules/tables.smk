@@ -3,18 +3,15 @@
 
 rule dataset_table:
     input:
-        lambda wildcards: expand(
-            "results/data/{dataset}/records",
-            dataset=(
-                HARDNESS + OWN if wildcards.number == "8" else TRAINING + EVALUATION
-            ),
-        ),
+        lambda wildcards: [
+            results.records(name) for name in counted_datasets(wildcards)
+        ],
     output:
-        csv=table_output("{number}"),
-        md="results/tables/table{number}.md",
-        tex="results/tables/table{number}.tex",
+        csv=table_output("table{number}"),
+        md=results.table("table{number}", "md"),
+        tex=results.table("table{number}", "tex"),
     log:
-        "results/logs/table{number}.log",
+        results.log("table{number}"),
     wildcard_constraints:
         number="3|8",
     conda:
@@ -22,25 +19,27 @@ rule dataset_table:
     params:
         config=SETTINGS.subset("scale", "fidelity", "deviations", "seeds", "data"),
         missing=lambda wildcards: [
-            f"--missing {name}" for name in MISSING if wildcards.number == "8"
+            f"--missing {name}"
+            for name in DATASETS
+            if wildcards.number == "8" and name not in HARDNESS
         ],
     message:
         "Count classes and images (Table {wildcards.number})"
     shell:
-        "nasdmrl table3 {input} {params.missing} --output {output.csv} --config {params.config:q} > {log} 2>&1"
+        "nasdmrl table3 {input:q} {params.missing} --output {output.csv:q} --config {params.config:q} > {log:q} 2>&1"
 
 
 rule running_times:
     input:
-        lambda wildcards: LOGS_WITH_OWN[TIMES[wildcards.number]],
+        lambda wildcards: step_logs(of_experiment(TIMES[wildcards.table])),
     output:
-        csv=table_output("{number}"),
-        md="results/tables/table{number}.md",
-        tex="results/tables/table{number}.tex",
+        csv=table_output("{table}"),
+        md=results.table("{table}", "md"),
+        tex=results.table("{table}", "tex"),
     log:
-        "results/logs/table{number}.log",
+        results.log("{table}"),
     wildcard_constraints:
-        number="|".join(TIMES),
+        table="|".join(TIMES),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -48,22 +47,19 @@ rule running_times:
             *LOG_SECTIONS, "exp1", "exp2.evaluation_steps", "exp3", "appendix_a"
         ),
     message:
-        "Sum up the running times (Table {wildcards.number})"
+        "Sum up the running times ({wildcards.table})"
     shell:
-        "nasdmrl running-times {input} --output {output.csv} --config {params.config:q} > {log} 2>&1"
+        "nasdmrl running-times {input:q} --output {output.csv:q} --config {params.config:q} > {log:q} 2>&1"
 
 
 rule search_summary:
     input:
-        logs=lambda wildcards: LOGS_WITH_OWN[wildcards.experiment],
-        images=lambda wildcards: expand(
-            "results/data/{dataset}/images",
-            dataset=WITH_OWN[wildcards.experiment][1],
-        ),
+        logs=lambda wildcards: step_logs(of_experiment(wildcards.experiment)),
+        images=lambda wildcards: image_folders(of_experiment(wildcards.experiment)),
     output:
-        "results/{experiment}/summary.csv",
+        results.summary(),
     log:
-        "results/logs/{experiment}/summary.log",
+        results.log("{experiment}/summary"),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -73,17 +69,17 @@ rule search_summary:
     message:
         "Summarise the searches of {wildcards.experiment}"
     shell:
-        "nasdmrl summary {input.logs} --output {output} --config {params.config:q} > {log} 2>&1"
+        "nasdmrl summary {input.logs:q} --output {output:q} --config {params.config:q} > {log:q} 2>&1"
 
 
 rule claims:
     input:
-        SEARCH_LOGS.values(),
+        step_logs(OF_PAPER),
         rules.table6.input.long,
     output:
-        report("results/claims.csv", caption="../report/claims.rst", category="Claims"),
+        report(results.CLAIMS, caption="../report/claims.rst", category="Claims"),
     log:
-        "results/logs/claims.log",
+        results.log("claims"),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -91,46 +87,48 @@ rule claims:
     message:
         "Judge the claims of the paper"
     shell:
-        "nasdmrl claims --output {output} --config {params.config:q} > {log} 2>&1"
+        "nasdmrl claims --output {output:q} --config {params.config:q} > {log:q} 2>&1"
 
 
 # No configuration reaches it: nothing is trained, and no image is read.
 rule published_lengths:
     output:
-        csv="results/exact/random_search_lengths.csv",
-        pdf="results/exact/random_search_lengths.pdf",
+        csv=f"{results.EXACT_LENGTHS}.csv",
+        pdf=f"{results.EXACT_LENGTHS}.pdf",
         png=report(
-            "results/exact/random_search_lengths.png",
+            f"{results.EXACT_LENGTHS}.png",
             caption="../report/exact.rst",
             category="Exact",
         ),
     log:
-        "results/logs/published_lengths.log",
+        results.log("published_lengths"),
     conda:
         "../../envs/analysis.yaml"
     message:
         "Play the authors' random search again"
     shell:
-        "nasdmrl published-lengths --output {output.csv} > {log} 2>&1"
+        "nasdmrl published-lengths --output {output.csv:q} > {log:q} 2>&1"
 
 
 rule report:
     input:
-        "results/claims.csv",
+        results.CLAIMS,
         rules.published_lengths.output,
-        [figure_files(experiment) for experiment in SEARCHED],
-        expand(
-            "results/tables/{item.name}.{kind}", item=TABLES, kind=["csv", "md", "tex"]
-        ),
-        "results/exp2/table.csv",
-        expand("results/{experiment}/summary.csv", experiment=SEARCHED),
-        best_files("exp2", OWN),
+        figure_files(FIGURES),
+        [
+            results.table(item.name, kind)
+            for item in TABLES
+            for kind in results.TABLE_FORMATS
+        ],
+        results.EXP2_TABLE,
+        [results.summary(experiment) for experiment in EXPERIMENTS],
+        best_files("exp2"),
         [own_figures(name) for name in OWN],
     output:
-        page="results/report.html",
-        config="results/config.json",
+        page=results.REPORT,
+        config=results.KEPT_CONFIG,
     log:
-        "results/logs/report.log",
+        results.log("report"),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -138,4 +136,5 @@ rule report:
     message:
         "Write the report"
     shell:
-        "nasdmrl report --output {output.page} --keep-config {output.config} --config {params.config:q} > {log} 2>&1"
+        "nasdmrl report --output {output.page:q} --keep-config {output.config:q} --config {params.config:q}"
+        " > {log:q} 2>&1"

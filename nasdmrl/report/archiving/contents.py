@@ -9,15 +9,16 @@ from pydantic import ValidationError
 
 import nasdmrl
 from nasdmrl.analysis.episodes import RUN
-from nasdmrl.analysis.items import EXPERIMENTS, RANKS, TABLES, sigma_names, with_own_figures
-from nasdmrl.analysis.panels import FORMATS, stamp_of
+from nasdmrl.analysis.figures.panels import FORMATS, stamp_of
+from nasdmrl.analysis.figures.registry import TABLES, notebooks, panels_with_own
 from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.random_replay import EXACT
 from nasdmrl.analysis.styles import sigma_of
-from nasdmrl.analysis.tables import LONG_NETWORKS, read_stamp, read_table
+from nasdmrl.analysis.tables import read_stamp, read_table
 from nasdmrl.config.model import Config
 from nasdmrl.errors import ConfigError, DataError
 from nasdmrl.paper.datasets import with_role
+from nasdmrl.paper.experiments import EXPERIMENTS, LONG_NETWORKS, best_networks
 
 RESULTS = "results"
 CONFIG, CLAIMS, REPORT = "config.json", "claims.csv", "report.html"
@@ -75,11 +76,12 @@ def missing(results: Path, config: Config) -> list[str]:
 
 def _expected(results: Path, config: Config) -> Iterator[str]:
     yield from (CONFIG, CLAIMS, REPORT, "exp2/table.csv", LENGTHS, *(f"{EXACT}.{kind}" for kind in FORMATS))
-    yield from (f"figures/{item.name}.{kind}" for item in with_own_figures(config) for kind in FORMATS)
+    yield from (f"figures/{item.name}.{kind}" for item in panels_with_own(config) for kind in FORMATS)
     yield from (f"tables/{item.name}.{kind}" for item in TABLES for kind in TABLE_FORMATS)
     for experiment in EXPERIMENTS:
-        yield from (f"{experiment}/summary.csv", f"notebooks/{experiment}.ipynb")
+        yield f"{experiment}/summary.csv"
         yield from _of_runs(results, experiment)
+    yield from (f"notebooks/{name}.ipynb" for name in notebooks())
     yield from best_files(config)
     yield from long_logs(config)
 
@@ -116,12 +118,8 @@ def runs(results: Path, experiment: str) -> list[tuple[str, str, str]]:
 
 def best_files(config: Config, *experiments: str) -> list[str]:
     """Files of the best networks of these experiments, else of all: one a subject, in Exp. 2 two."""
-    subjects = [("exp1", name, RANKS[:1]) for name in with_role("training")]
-    subjects += [("exp2", name, RANKS) for name in with_role("evaluation")]
-    subjects += [("exp2", name, RANKS[:1]) for name in config.data.own]
-    subjects += [("exp3", name, RANKS[:1]) for name in sigma_names(config)]
-    chosen = [subject for subject in subjects if not experiments or subject[0] in experiments]
-    return [f"{experiment}/best/{name}/best{rank}.json" for experiment, name, ranks in chosen for rank in ranks]
+    chosen = [best for best in best_networks(config.searches()) if not experiments or best[0] in experiments]
+    return [f"{experiment}/best/{name}/best{rank}.json" for experiment, name, rank in chosen]
 
 
 def long_logs(config: Config) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from nasdmrl.analysis.claims import caveat
-from nasdmrl.analysis.items import TABLES, figures
+from nasdmrl.analysis.figures.registry import TABLES, panels
 from nasdmrl.config.model import Config
 
 METADATA, SUMS = "ro-crate-metadata.json", "SHA256SUMS"
@@ -158,7 +158,7 @@ def _file(name: str, part: Part) -> Entity:
     path = PurePosixPath(name)
     kind = FORMATS.get(path.suffix, "application/octet-stream")
     entity = {"@id": quote(name), "@type": "File", "name": name, "contentSize": str(part.size), "encodingFormat": kind}
-    item = {item.name: item for item in (*figures(Config()), *TABLES)}.get(path.stem)
+    item = {item.name: item for item in (*panels(Config()), *TABLES)}.get(path.stem)
     shown = {"description": f"{item.title}: {item.caption}"} if item and path.parts[1] != "logs" else {}
     return entity | shown | {"sha256": part.sha256}
 

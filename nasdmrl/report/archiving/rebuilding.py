@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from nasdmrl.analysis.claims import claims_table
-from nasdmrl.analysis.episodes import episodes
-from nasdmrl.analysis.exhibits import FIGURES, Exhibition
-from nasdmrl.analysis.items import EXPERIMENTS, TABLES, Item, of_experiment, with_own_figures
-from nasdmrl.analysis.panels import save, stamp_of
+from nasdmrl.analysis.figures.panels import save, stamp_of
+from nasdmrl.analysis.figures.registry import TABLES, Item, curves_of, of_experiment, panels_with_own
+from nasdmrl.analysis.figures.run import Run
 from nasdmrl.analysis.random_replay import compared
 from nasdmrl.analysis.tables import read_stamp, search_summary, table3, table6, write_everywhere, write_table
 from nasdmrl.analysis.times import times_table
 from nasdmrl.config.model import Config
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.paper.experiments import EXPERIMENTS
 from nasdmrl.report.archiving.contents import (
     CLAIMS,
     IMAGE_CARD,
@@ -71,11 +71,11 @@ def rebuild(results: Path) -> Iterator[Outcome]:
             yield _lengths(results / LENGTHS, Path(scratch))
 
 
-def exhibition(results: Path, experiment: str, config: Config) -> Exhibition:
+def exhibition(results: Path, experiment: str, config: Config) -> Run:
     """An experiment's results below this folder: its runs as its summary lists them, its best networks."""
     logs = [results / place / "steps.csv" for _, _, place in runs(results, experiment)]
     best = [results / name for name in best_files(config, experiment) if (results / name).is_file()]
-    run = Exhibition(experiment, [str(path) for path in (*logs, *best)], "", "")
+    run = Run(experiment, [str(path) for path in (*logs, *best)], "", "")
     run.settings = config
     run.classes = _classes(results, experiment)
     return run
@@ -91,8 +91,8 @@ def _classes(results: Path, experiment: str) -> dict[str, int]:
 # --- figures ------------------------------------------------------------------------------------------------
 
 
-def _figures(results: Path, run: Exhibition, scratch: Path) -> Iterator[Outcome]:
-    items = of_experiment(with_own_figures(run.settings), run.experiment)
+def _figures(results: Path, run: Run, scratch: Path) -> Iterator[Outcome]:
+    items = of_experiment(panels_with_own(run.settings), run.experiment)
     for _, same in itertools.groupby(items, key=lambda item: item.group):
         panels = list(same)
         paths = [results / f"figures/{item.name}.png" for item in panels]
@@ -100,14 +100,14 @@ def _figures(results: Path, run: Exhibition, scratch: Path) -> Iterator[Outcome]
             yield from _panels(panels[0], paths, run, scratch)
 
 
-def _drawn(first: Item, run: Exhibition) -> Iterable[Figure]:
+def _drawn(first: Item, run: Run) -> Iterable[Figure]:
     """The panels of the figure whose first panel is given."""
     if first.own:
-        return run.curves(episodes(run.steps[run.steps["dataset"] == first.own]), [first.own])
-    return FIGURES[first.name[:5]](run)
+        return curves_of(first.own)(run)
+    return run.draw(first.figure)
 
 
-def _panels(first: Item, paths: list[Path], run: Exhibition, scratch: Path) -> Iterator[Outcome]:
+def _panels(first: Item, paths: list[Path], run: Run, scratch: Path) -> Iterator[Outcome]:
     """The panels of a figure; one that fails leaves those after it unmade."""
     names = [f"figures/{path.name}" for path in paths]
     try:
@@ -156,7 +156,7 @@ def _explained(difference: str, stamp: dict[str, str], config: Config, other: st
 Make = Callable[[], pd.DataFrame]
 
 
-def _tables(results: Path, config: Config, shown: dict[str, Exhibition]) -> dict[str, Make]:
+def _tables(results: Path, config: Config, shown: dict[str, Run]) -> dict[str, Make]:
     """What makes each table again, by its file."""
     hardness = list(dict.fromkeys(dataset for _, dataset, _ in runs(results, "appendix_a")))
     absent = [dataset for dataset in DATASETS if dataset not in hardness]

@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nasdmrl.analysis.episodes import episodes
-from nasdmrl.analysis.items import EXPERIMENTS
-from nasdmrl.analysis.panels import PANEL_INCHES, in_style
-from nasdmrl.analysis.plots import curve_panel
+from nasdmrl.analysis.figures.curves import curve_panel
+from nasdmrl.analysis.figures.panels import PANEL_INCHES, in_style
 from nasdmrl.analysis.styles import in_order, name_of
+from nasdmrl.paper.experiments import EXPERIMENTS
 from nasdmrl.report.comparison.sides import Side
 from nasdmrl.report.page import CSS_PIXELS_PER_INCH
 

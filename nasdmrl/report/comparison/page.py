@@ -5,8 +5,9 @@ from pathlib import Path
 
 from nasdmrl.analysis.cells import NO_VALUE, number
 from nasdmrl.analysis.claims import caveat
-from nasdmrl.analysis.items import EXPERIMENTS, TABLES
+from nasdmrl.analysis.figures.registry import TABLES
 from nasdmrl.files import write_text
+from nasdmrl.paper.experiments import EXPERIMENTS
 from nasdmrl.report.comparison.curves import IMAGE_SIZE, overlays
 from nasdmrl.report.comparison.sides import Side
 from nasdmrl.report.comparison.tables import Joined, joined

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nasdmrl.analysis.panels import in_style
+from nasdmrl.analysis.figures.panels import in_style
 from nasdmrl.analysis.styles import name_of, style_of
 
 SIZE_INCHES = (7.2, 5.0)

@@ -1,13 +1,22 @@
 """Bars and boxes: proportions of actions (Figures 11, 13, 16) and how hard the datasets are (Figure 17)."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nasdmrl.analysis.panels import PANEL_INCHES, WIDE_INCHES, in_style, legend_below, new_axes, no_data, wrapped
+from nasdmrl.analysis.figures.panels import (
+    PANEL_INCHES,
+    WIDE_INCHES,
+    in_style,
+    legend_below,
+    new_axes,
+    no_data,
+    wrapped,
+)
+from nasdmrl.analysis.statistics import PairedTest, signed_rank_test
 from nasdmrl.analysis.styles import in_order, name_of, style_of, styles_of
 
 WIDTH = 0.8
@@ -46,6 +55,19 @@ def _name_places(axes: Axes, names: Iterable[str], degrees: float) -> None:
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False, axis="x")
+
+
+def wilcoxon(shares: pd.DataFrame, datasets: Sequence[str]) -> PairedTest:
+    """Wilcoxon's signed-rank test between the action proportions of two datasets, paired by action (Figure 13)."""
+    first, second = (shares[dataset].to_numpy() for dataset in datasets)
+    return signed_rank_test(first, second)
+
+
+def wilcoxon_note(test: PairedTest) -> str:
+    """The test's outcome in a line: statistic W, exact p, matched-pairs rank-biserial correlation in [-1, 1]."""
+    if test.nonzero == 0:
+        return "Wilcoxon signed-rank: no action's proportion differs, so there is nothing to test"
+    return f"Wilcoxon signed-rank: W = {test.statistic:g}, p = {test.p:.2f}, effect {test.effect.value:+.2f}"
 
 
 # --- hardness -----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
-from nasdmrl.analysis.layout import Edge, Layout, Spacing, layered
+from nasdmrl.analysis.figures.layout import Edge, Layout, Spacing, layered
 from nasdmrl.analysis.styles import name_of
 from nasdmrl.config.sections import Recipe
 from nasdmrl.space import nsc

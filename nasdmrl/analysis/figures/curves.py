@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from nasdmrl.analysis.episodes import METRICS, MULTI_BRANCH_NETWORKS, RUN, binned, binned_updates
-from nasdmrl.analysis.panels import WIDE_INCHES, in_style, legend_below, new_axes, no_data
+from nasdmrl.analysis.episodes import MULTI_BRANCH_NETWORKS, RUN, binned, binned_updates
+from nasdmrl.analysis.figures.panels import WIDE_INCHES, in_style, legend_below, new_axes, no_data
 from nasdmrl.analysis.statistics import binned_iqm
-from nasdmrl.analysis.styles import Style, in_order, name_of, styles_of
+from nasdmrl.analysis.styles import METRICS, Style, in_order, name_of, styles_of
 from nasdmrl.config.sections import Space
 from nasdmrl.paper.datasets import with_role
 from nasdmrl.space.actions import SPACES

@@ -1,0 +1,1 @@
+"""Figures of the paper (Section 8): what each shows and needs, and how it is drawn."""
