@@ -23,7 +23,7 @@ EFFECT = 0.05
 ACTIONS = actions().query("figure == 'fig13' and dataset == 'aircraft'")["proportion"].to_numpy()
 """Proportions of the fixed policy's actions on aircraft, as published."""
 OTHER_ACTIONS = ACTIONS + EFFECT * np.array([0, 1, 0, -1, 0, 0, 0, 0])
-SMALL_SPACE = {"environment": {"max_layers": 3}, "exp3": {"max_actions": 6}, "data": {"image_size": 20}}
+SMALL_SPACE = {"exp3": {"max_layers": 3, "max_actions": 6}, "data": {"image_size": 20}}
 
 random = np.random.RandomState(0)
 

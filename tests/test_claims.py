@@ -344,7 +344,7 @@ def test_distinct_networks_count_once_by_the_authors_rule(tmp_path):
 
 
 def test_at_another_length_the_share_stands_beside_random_actions(tmp_path):
-    small = {"environment": {"max_layers": 3}, "exp3": {"steps": 4000, "max_actions": 6}, "data": {"image_size": 20}}
+    small = {"exp3": {"steps": 4000, "max_layers": 3, "max_actions": 6}, "data": {"image_size": 20}}
     states(tmp_path, ["conv1", "conv1 max2"])
     of = settings(**small)
     row = table(tmp_path, of).loc["C7"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nasdmrl import results
 from nasdmrl.analysis.episodes import episodes, read_logs
 from nasdmrl.analysis.statistics import Estimate, batch_means, mean_interval, welch_difference
 from nasdmrl.analysis.styles import name_of
@@ -28,7 +29,7 @@ Series = dict[int, np.ndarray]
 
 def log_files(experiment: str, method: str, dataset: str, name: str = "steps.csv") -> str:
     """Pattern, below `results/`, of a log of every seed."""
-    return f"{experiment}/{method}/{dataset}/seed*/{name}"
+    return f"{results.search(experiment, method, dataset, '*')}/{name}".removeprefix(f"{results.ROOT}/")
 
 
 def long_files(dataset: str, network: str) -> str:

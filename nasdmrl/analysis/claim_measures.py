@@ -306,8 +306,7 @@ def _shown(share: float) -> str:
 
 def _lengths(settings: Config) -> tuple[int, int, int]:
     """d, tau and t_max of Exp. 3."""
-    layers = getattr(settings.exp3, "max_layers", settings.environment.max_layers)
-    return layers, settings.exp3.max_actions, settings.exp3.steps
+    return settings.exp3.max_layers, settings.exp3.max_actions, settings.exp3.steps
 
 
 def random_share(settings: Config) -> float:

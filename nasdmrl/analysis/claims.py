@@ -151,15 +151,15 @@ CLAIMS = (
         "distinct ones of a trial, with each sigma: holds if the interval lies within 7.1 % and 14.1 %; at another "
         "d, tau or t_max of Exp. 3 than the paper's it is not applicable. Share of multi-branch states among all "
         "steps, second half minus first half: holds if the interval lies below zero.",
-        "The authors' rule: some row's first predecessor is neither 0 nor one more than that of the row before; every "
-        "state of a trial counts once, shifts, terminal rows and invalid networks among them. 'About 1 in 10' is read "
-        "as: nearer, as a ratio, to 1 in 10 than to 1 in 5 or 1 in 20; that is within a factor of the square root of "
-        "2. It means something at the paper's length alone: uniform random actions give 29 % at d = 10 and 14 %, "
-        "inside the window, at d = 3. Elsewhere the share of uniform random actions in a trial of the same length "
-        "stands beside it. Exploration falls over a trial (Figure 15 a), so 'once exploration falls' is the "
-        "second half. This package's own reading stands beside it: any layer that does not follow the one before, "
-        "among the valid networks that a new layer made, by step. That no difference between the sigmas is shown does "
-        "not show that there is none.",
+        "The authors' rule: some row's first predecessor is neither 0 nor one more than that of the row before; "
+        "every state of a trial counts once, shifts, terminal rows and invalid networks among them. 'About 1 in 10' "
+        "is read as: nearer, as a ratio, to 1 in 10 than to 1 in 5 or 1 in 20; that is within a factor of the square "
+        "root of 2. It means something at the paper's length alone: uniform random actions give 29 % at d = 10 and "
+        "15 % at d = 3, hardly more than the window allows. Elsewhere the share of uniform random actions in a trial "
+        "of the same length stands beside it. Exploration falls over a trial (Figure 15 a), so 'once exploration "
+        "falls' is the second half. This package's own reading stands beside it: any layer that does not follow the "
+        "one before, among the valid networks that a new layer made, by step. That no difference between the sigmas "
+        "is shown does not show that there is none.",
         EXP3,
     ),
     Claim(
