@@ -111,7 +111,7 @@ def test_tables_carry_their_stamp(tmp_path):
 
 
 def test_notebook_refuses_unknown_and_missing_parameters(root, tmp_path):
-    notebook = root / "workflow/notebooks/exp1.ipynb"
+    notebook = root / "workflow/notebooks/exp1_curves.ipynb"
     with pytest.raises(NasdmrlError, match=r"unknown parameters \['log'\], missing parameters \['figures', 'inputs'\]"):
         run_notebook(notebook, tmp_path / "out.ipynb", {"log": [], "config": ""})
 

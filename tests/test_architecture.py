@@ -28,10 +28,12 @@ FOLDERS = (
 """A folder imports from those before it only, and from the modules at the root, which import from no folder."""
 
 
-def imported(path, nested=True):
-    """Modules of the package that a module imports; without `nested`, only those it imports when it is loaded."""
+def imported(path):
+    """Modules of the package that a module imports, but for those that only a type checker does."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree) if nested else tree.body:
+    checked = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    tree.body = [node for node in tree.body if node not in checked]
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("nasdmrl"):
             base = node.module.removeprefix("nasdmrl").removeprefix(".")
             for alias in node.names:

@@ -41,7 +41,7 @@ def test_names_are_those_of_the_package():
     assert set(table["figure"]) <= names
     of_curves = {name for name in names if name[3:5] in ("09", "10", "12", "14", "15")}
     assert set(table["figure"]) == of_curves
-    assert set(actions()["figure"]) == {"fig11", "fig13", "fig16"} <= panels
+    assert set(actions()["figure"]) == {"fig11", "fig13", "fig16"} <= names
 
 
 def test_the_data_are_small():

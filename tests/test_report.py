@@ -131,7 +131,7 @@ def results(config, tmp_path_factory):
     write_table(exact, results / f"{EXACT}.csv", {})
     save(replay_figure(exact), results / EXACT, replay_stamp(), 150)
     (results / "notebooks").mkdir()
-    (results / "notebooks/exp1.ipynb").write_text("{}")
+    (results / "notebooks/exp1_curves.ipynb").write_text("{}")
     fill_store(results)
     write_report(results, results / "report.html", config)
     return results
@@ -188,8 +188,8 @@ def test_links_lead_to_files_that_exist(page, results):
         elif not urlparse(address).netloc:
             assert (results / unquote(address)).is_file(), address
             files.add(unquote(address))
-    assert {"figures/fig09a.pdf", "tables/table3.csv", "notebooks/exp1.ipynb", "exp1/summary.csv"} <= files
-    assert not files & {"notebooks/exp2.ipynb", "tables/table3.tex", f"tables/{NO_TABLE}.csv"}
+    assert {"figures/fig09a.pdf", "tables/table3.csv", "notebooks/exp1_curves.ipynb", "exp1/summary.csv"} <= files
+    assert not files & {"notebooks/exp2_curves.ipynb", "tables/table3.tex", f"tables/{NO_TABLE}.csv"}
 
 
 def test_links_are_relative_to_the_page(results, config, tmp_path):

@@ -16,7 +16,7 @@ from test_data import REAL
 from test_search import check_multi_branch_log
 
 from nasdmrl.analysis.claims import CLAIMS
-from nasdmrl.analysis.figures.registry import TABLES, panels
+from nasdmrl.analysis.figures.registry import TABLES, notebooks, panels
 from nasdmrl.analysis.tables import read_table
 from nasdmrl.config.model import ARCHIVES_VARIABLE, Config
 from nasdmrl.data.standins import CLASSES
@@ -30,7 +30,7 @@ SHORTER = [
     "dqn={learning_starts: 2}",
 ]
 SEARCHES = {"random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study"}
-FIGURES = {"figures_exp1", "figures_exp2", "figures_exp3", "figures_appendix_a"}
+FIGURES = {f"figures_{notebook}" for notebook in notebooks()}
 FROM_LOGS = {*FIGURES, "running_times", "search_summary", "claims", "report"}
 CHAIN, UNSEEN = ("omniglot", "vgg_flower", "dtd"), ("aircraft", "cu_birds")
 ALL = (*CHAIN, *UNSEEN, "traffic_sign")
@@ -128,7 +128,7 @@ def check_outputs(folder, hardness):
     assert "not run" not in set(claims["verdict"])
     assert "this run cannot decide the paper's claim" in claims.loc["C1", "caveat"]
     assert (folder / "results/report.html").stat().st_size > 100_000
-    for name in ("exp1", "exp2", "exp3", "appendix_a"):
+    for name in notebooks():
         assert (folder / f"results/notebooks/{name}.ipynb").exists()
     assert not list(folder.glob("results/checkpoints/*/*/*"))
 
@@ -138,7 +138,12 @@ def check_notebook_by_hand(root, folder):
     parameters = {"config": f"{root}/config/quick.yaml", "figures": "by_hand"}
     place = folder / "results/notebooks"
     papermill.execute_notebook(
-        f"{root}/workflow/notebooks/exp2.ipynb", None, parameters, kernel_name="python3", progress_bar=False, cwd=place
+        f"{root}/workflow/notebooks/exp2_networks.ipynb",
+        None,
+        parameters,
+        kernel_name="python3",
+        progress_bar=False,
+        cwd=place,
     )
     assert (place / "by_hand/fig20b.pdf").exists()
 

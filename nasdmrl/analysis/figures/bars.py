@@ -67,7 +67,7 @@ def wilcoxon_note(test: PairedTest) -> str:
     """The test's outcome in a line: statistic W, exact p, matched-pairs rank-biserial correlation in [-1, 1]."""
     if test.nonzero == 0:
         return "Wilcoxon signed-rank: no action's proportion differs, so there is nothing to test"
-    return f"Wilcoxon signed-rank: W = {test.statistic:g}, p = {test.p:.2f}, effect {test.effect.value:+.2f}"
+    return f"Wilcoxon signed-rank: W = {test.statistic:g}, p = {test.p:.2f}, effect {test.effect:+.2f}"
 
 
 # --- hardness -----------------------------------------------------------------------------------------------
