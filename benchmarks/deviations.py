@@ -31,7 +31,7 @@ from nasdmrl.space.environment import NASEnv
 from nasdmrl.space.evaluation import Evaluation
 from nasdmrl.space.nsc import Network, canonical, is_valid, parse
 
-SCALE = "config/reduced.yaml"
+SCALE = "config/miniature.yaml"
 NETWORKS, SEEDS = 24, range(5)
 STEPS, SHAPE = 6500, (84, 84, 3)
 """Random search on omniglot, at the paper's sizes (Section 7)."""
@@ -39,7 +39,7 @@ QUANTILES = (0, 0.25, 0.5, 0.75, 1)
 
 
 def with_released(*deviations: str) -> Config:
-    """The reduced scale with these deviations as the released code has them."""
+    """The miniature with these deviations as the released code has them."""
     settings = load(SCALE)
     changed = settings.deviations.model_copy(update=dict.fromkeys(deviations, "released"))
     return settings.model_copy(update={"deviations": changed})

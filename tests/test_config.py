@@ -109,7 +109,7 @@ def test_reference_is_the_models(root):
     assert_same(text[text.index("| key |") :], documentation(), "nasdmrl config-reference")
 
 
-@pytest.mark.parametrize("scale", ["quick", "reduced", "paper"])
+@pytest.mark.parametrize("scale", ["quick", "miniature", "paper"])
 def test_scales_load_and_fit_the_schema(root, scale):
     path = root / f"config/{scale}.yaml"
     assert load(path).scale == scale

@@ -349,9 +349,16 @@ def test_several_seeds_are_several_chains(root, tmp_path):
     }
 
 
-def test_reduced_scale_plans_without_error(root, tmp_path):
-    result = snakemake(root, tmp_path, "-n", "all")
-    assert {"draw_standins", "convert", "decode", *SEARCHES} <= planned(result)
+@pytest.mark.parametrize("scale", ["quick", "miniature", "paper"])
+def test_every_scale_plans_without_error(root, tmp_path, scale):
     command = ["snakemake", "-n", "all", "--snakefile", f"{root}/workflow/Snakefile", "--directory", str(tmp_path)]
-    reduced = subprocess.run([*command, "--configfile", f"{root}/config/reduced.yaml"], capture_output=True, text=True)
-    assert {"download", "convert", "decode", *SEARCHES, *FIGURES} <= planned(reduced)
+    result = subprocess.run([*command, "--configfile", f"{root}/config/{scale}.yaml"], capture_output=True, text=True)
+    assert {"convert", "decode", *SEARCHES, *FIGURES} <= planned(result)
+
+
+def test_a_figure_asks_for_no_more_than_it_needs(root, tmp_path):
+    """Figure 10 shows deep meta-RL alone: its three searches on one chain, and their images."""
+    result = snakemake(root, tmp_path, "-n", "results/figures/fig10.pdf")
+    jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", result.stdout.split("Job stats:")[1].split("total")[0], re.MULTILINE))
+    expected = {"draw_standins": 3, "convert": 3, "decode": 3, "meta_a2c": 3, "figures_exp1_policy": 1}
+    assert {name: int(count) for name, count in jobs.items()} == expected
