@@ -19,6 +19,7 @@ from nasdmrl.data.images import ImageData
 from nasdmrl.data.images import load as load_images
 from nasdmrl.space.nsc import Network, to_text
 from nasdmrl.training.early_stop import Trainer
+from nasdmrl.training.optimizers import learning_rate
 from nasdmrl.training.runtime import start_tensorflow
 
 NETWORKS = 30
@@ -31,7 +32,7 @@ def by_keras(network: Network, data: ImageData, recipe: Recipe) -> float:
     model = build(network, data.shape, data.n_classes, recipe)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(recipe.learning_rate, recipe.beta1, recipe.beta2, recipe.epsilon), loss)
-    rates = keras.callbacks.LearningRateScheduler(lambda epoch: recipe.rate(epoch, 0))
+    rates = keras.callbacks.LearningRateScheduler(lambda epoch: learning_rate(recipe, epoch, 0))
     keras.utils.set_random_seed(recipe.seed)
     model.fit(scaled[train], data.labels[train], recipe.batch_size, recipe.epochs, callbacks=[rates], verbose=0)
     accuracy = np.mean(model.predict(scaled[test], verbose=0).argmax(axis=1) == data.labels[test])

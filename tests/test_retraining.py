@@ -26,6 +26,7 @@ from nasdmrl.training.checkpoints import CheckpointError, load_checkpoint
 from nasdmrl.training.early_stop import training_of
 from nasdmrl.training.long import COLUMNS, model_of, parameters, retrain
 from nasdmrl.training.networks import build_vgg19_cut
+from nasdmrl.training.optimizers import learning_rate
 
 SMALL = LongRecipe(epochs=3, batch_size=16, filters=2, vgg_filters=2, dense_units=8, norm_momentum=0.8)
 SECTION_8 = {  # The paper's best networks of the evaluation datasets
@@ -41,8 +42,8 @@ def test_rate_is_that_of_section_7():
     recipe = Config().long_recipe(0)
     # 0.001 x 0.9^(step / 100)
     expected = [0.001, 0.0009, 0.001 * 0.9**52]
-    assert [recipe.rate(0, step) for step in (0, 100, 5200)] == pytest.approx(expected)
-    assert recipe.rate(7, 100) == recipe.rate(0, 100)  # the epoch does not matter
+    assert [learning_rate(recipe, 0, step) for step in (0, 100, 5200)] == pytest.approx(expected)
+    assert learning_rate(recipe, 7, 100) == learning_rate(recipe, 0, 100)  # the epoch does not matter
 
 
 def test_rates_go_on_from_epoch_to_epoch(data):

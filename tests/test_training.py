@@ -22,15 +22,15 @@ from nasdmrl.training import early_stop as training
 from nasdmrl.training import networks
 from nasdmrl.training.early_stop import BatchStream, Program, Trainer, training_of
 from nasdmrl.training.networks import build
-from nasdmrl.training.optimizers import FusedAdam
+from nasdmrl.training.optimizers import FusedAdam, learning_rate
 
 
 def test_learning_rate_falls_every_five_epochs():
     # Section 4: 0.001, x 0.2 every five epochs; D1: never.
-    rates = [Recipe().rate(epoch, 999) for epoch in range(12)]
+    rates = [learning_rate(Recipe(), epoch, 999) for epoch in range(12)]
     assert rates == pytest.approx([1e-3] * 5 + [2e-4] * 5 + [4e-5] * 2)
     released = Config(fidelity="released").recipe()
-    assert {released.rate(epoch, 0) for epoch in range(12)} == {1e-3}
+    assert {learning_rate(released, epoch, 0) for epoch in range(12)} == {1e-3}
 
 
 def test_fused_adam_is_keras_adam():

@@ -137,10 +137,6 @@ class Recipe(Section):
         """Filters of the first, second, ... convolution: the same for all (Section 1)."""
         return self.filters
 
-    def rate(self, epoch: int, step: int) -> float:
-        """Adam's learning rate in epoch 0, 1, ...: x decay_factor every decay_epochs (Section 4; D1)."""
-        return self.learning_rate * self.decay_factor ** (epoch // self.decay_epochs)
-
 
 class LongRecipe(Recipe):
     """How the best networks are trained long (Exp. 2b, Section 7); `filters` is the first convolution's number."""
@@ -151,10 +147,6 @@ class LongRecipe(Recipe):
     def filters_of(self, convolution: int) -> int:
         """Filters of the first, second, ... convolution: twice as many as the one before (Section 7; D5)."""
         return self.filters * 2 ** (convolution - 1)
-
-    def rate(self, epoch: int, step: int) -> float:
-        """Adam's learning rate before step 0, 1, ... of the whole training: exponential decay (Section 7)."""
-        return self.learning_rate * self.decay_factor ** (step / self.decay_steps)
 
 
 class Environment(Section):

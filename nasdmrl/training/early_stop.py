@@ -20,7 +20,7 @@ from nasdmrl.space.costs import SCORING_BATCH
 from nasdmrl.space.nsc import Network, Shape
 from nasdmrl.training.layers import cross_entropy
 from nasdmrl.training.networks import Chain, Model, build
-from nasdmrl.training.optimizers import FusedAdam
+from nasdmrl.training.optimizers import FusedAdam, learning_rate
 
 Status = Literal["ok", "diverged", "out_of_memory"]
 INDICES = tf.TensorSpec([None], tf.int32)
@@ -116,7 +116,7 @@ class Training:
     def rates(self) -> np.ndarray:
         """Learning rate of each step of the next epoch, float32; steps are counted through all epochs."""
         first = self.epochs_done * self.steps
-        rates = [self.recipe.rate(self.epochs_done, first + step) for step in range(self.steps)]
+        rates = [learning_rate(self.recipe, self.epochs_done, first + step) for step in range(self.steps)]
         return np.array(rates, np.float32)
 
     def epoch(self) -> float:

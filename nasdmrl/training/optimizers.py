@@ -5,6 +5,17 @@ from typing import Any
 
 import tensorflow as tf
 
+from nasdmrl.config.sections import LongRecipe, Recipe
+
+
+def learning_rate(recipe: Recipe, epoch: int, step: int) -> float:
+    """Adam's learning rate in epoch 0, 1, ..., before step 0, 1, ... of the whole training.
+
+    Early stop: x decay_factor every decay_epochs (Section 4; D1). A long training: exponential decay (Section 7).
+    """
+    passed = step / recipe.decay_steps if isinstance(recipe, LongRecipe) else epoch // recipe.decay_epochs
+    return recipe.learning_rate * recipe.decay_factor**passed
+
 
 class FusedAdam:
     """Adam (Kingma and Ba, 2015); equal to Keras's Adam to rounding."""
