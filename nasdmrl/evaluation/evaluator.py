@@ -37,12 +37,17 @@ class Evaluator:
 
     def __call__(self, network: Network) -> Evaluation:
         """Evaluate a network, given in any form."""
+        known = self._known.get(network)
+        if known is not None:
+            return known
         form = canonical(network)
-        if form not in self._known:
+        if form in self._known:
+            evaluation = self._known[form]
+        else:
             evaluation = self._evaluate(form)
             self._known[form] = replace(evaluation, from_store=True)
-            return evaluation
-        return self._known[form]
+        self._known[network] = self._known[form]
+        return evaluation
 
     def _evaluate(self, network: Network) -> Evaluation:
         if not is_valid(network, self.data.shape):  # shapes tell: nothing to compute, and nothing to store

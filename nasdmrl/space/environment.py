@@ -1,6 +1,6 @@
 """NASEnv: network design as a gymnasium environment (Sections 2-4)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -12,6 +12,15 @@ from nasdmrl.space.evaluation import Evaluate, Evaluation
 from nasdmrl.space.nsc import LayerType, Network, canonical, encode, is_multi_branch, to_text
 
 _DEFAULTS = Environment()
+
+
+class View(NamedTuple):
+    """What follows from a network alone: observation, text, canonical form, and whether it is more than one chain."""
+
+    observation: np.ndarray
+    text: str
+    form: Network
+    multi_branch: bool
 
 
 class NASEnv(gymnasium.Env):
@@ -49,6 +58,7 @@ class NASEnv(gymnasium.Env):
         shape = self._encode(()).shape
         self.observation_space = gymnasium.spaces.Box(0.0, 1.0, shape, np.float32)
         self._met: set[Network] = set()
+        self._views: dict[Network, View] = {}
         self._ended = True
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict[str, Any]]:
@@ -59,7 +69,8 @@ class NASEnv(gymnasium.Env):
         self.network: Network = ()
         self._shift1 = self._shift2 = 0
         self._count, self._ended = 0, False
-        return self._encode(self.network), {"episode_step": 0, "network": to_text(self.network)}
+        view = self._view()
+        return view.observation.copy(), {"episode_step": 0, "network": view.text}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Apply an action; see the class for rewards and endings.
@@ -75,14 +86,15 @@ class NASEnv(gymnasium.Env):
         evaluation = self._evaluated(choice)
         reward = evaluation.reward * (self.sigma if choice.is_shift else 1.0)
         self._ended = self._ends(choice, evaluation)
-        info = self._info(evaluation)
+        view = self._view()
+        info = self._info(evaluation, view)
         if self.render_mode == "human":
             self.render()
-        return self._encode(self.network), float(reward), self._ended, False, info
+        return view.observation.copy(), float(reward), self._ended, False, info
 
     def render(self) -> str | None:
         """The network as text: returned in mode `ansi`, printed in mode `human`."""
-        text = to_text(self.network)
+        text = self._view().text
         if self.render_mode == "human":
             print(text)
             return None
@@ -95,7 +107,7 @@ class NASEnv(gymnasium.Env):
 
     def _evaluated(self, choice: Action) -> Evaluation:
         self._apply(choice)
-        if not all(0 <= pointer <= len(self.network) for pointer in self.pointers):
+        if choice.is_shift and not all(0 <= pointer <= len(self.network) for pointer in self.pointers):
             return Evaluation(self.network, 0.0, 0.0, OUT_OF_BOUNDS)
         return self.evaluator(self.network)
 
@@ -111,22 +123,30 @@ class NASEnv(gymnasium.Env):
         full = len(self.network) >= self.max_layers or self._count >= self.max_actions
         return choice.type == LayerType.TERMINAL or unusable or full
 
-    def _info(self, evaluation: Evaluation) -> dict[str, Any]:
-        form = canonical(self.network)
-        met = form in self._met
+    def _view(self) -> "View":
+        """Of the network as it stands; kept, since agents come back to the same networks for ever."""
+        view = self._views.get(self.network)
+        if view is None:
+            network = self.network
+            described = (self._encode(network), to_text(network), canonical(network), is_multi_branch(network))
+            view = self._views[network] = View(*described)
+        return view
+
+    def _info(self, evaluation: Evaluation, view: "View") -> dict[str, Any]:
+        met = view.form in self._met
         if evaluation.status != OUT_OF_BOUNDS:
-            self._met.add(form)
+            self._met.add(view.form)
         return {
             "episode_step": self._count,
-            "network": to_text(self.network),
-            "layers": len(form),
+            "network": view.text,
+            "layers": len(view.form),
             "valid": evaluation.status not in ("invalid", OUT_OF_BOUNDS),
             "status": evaluation.status,
             "accuracy": evaluation.accuracy,
             "parameters": evaluation.parameters,
             "flops": evaluation.flops,
             "looked_up": met,
-            "multi_branch": is_multi_branch(self.network),
+            "multi_branch": view.multi_branch,
             "training_seconds": evaluation.training_seconds,
         }
 
