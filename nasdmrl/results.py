@@ -96,6 +96,11 @@ def table(name: str, kind: str = "csv") -> str:
     return f"{TABLES}/{name}.{kind}"
 
 
+def benchmark(name: str) -> str:
+    """What Snakemake measured of a job that trains: seconds, memory, load."""
+    return f"{ROOT}/benchmarks/{name}.tsv"
+
+
 def log(name: str) -> str:
     """What a job has printed."""
     return f"{ROOT}/logs/{name}.log"

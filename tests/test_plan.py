@@ -1,7 +1,6 @@
-"""`nasdmrl plan`: the jobs it counts, what they train, the cost model, the schedule, and the forecast of a run."""
+"""`nasdmrl plan`: what a configuration trains, the formula of a training's seconds, and the forecast of a run."""
 
 import json
-import random
 import re
 import shutil
 import subprocess
@@ -10,398 +9,325 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import stripes
+from conftest import save, stripes
 from PIL import Image
 
+from nasdmrl import results
 from nasdmrl.agents.prewarm import random_search_networks
-from nasdmrl.agents.random_search import RandomSearch
-from nasdmrl.agents.search import run_search
-from nasdmrl.config.model import Config, load
+from nasdmrl.config.model import Config, from_dict, load
 from nasdmrl.config.sections import LongRecipe, Recipe
-from nasdmrl.errors import NasdmrlError
-from nasdmrl.evaluation.evaluator import Evaluator
 from nasdmrl.evaluation.store import EvaluationStore, evaluation_key
-from nasdmrl.preflight.planning.costmodel import (
-    Amount,
-    CostModel,
-    Load,
-    Measured,
-    fit,
-    load_of,
-    network_load,
-    relative_errors,
-)
-from nasdmrl.preflight.planning.forecast import Clock, Parallel, plan
-from nasdmrl.preflight.planning.jobs import Job, workflow_jobs
-from nasdmrl.preflight.planning.probe import choose
-from nasdmrl.preflight.planning.schedule import critical_path, schedule
-from nasdmrl.preflight.planning.work import Datasets, Training, networks_met, settings_of, trainings
+from nasdmrl.preflight.plan import SHORT_JOBS, Job, Study, forecast
+from nasdmrl.preflight.probe import Images, Training, fit, load_of, probe, terms, whole
 from nasdmrl.space.enumeration import networks_of
-from nasdmrl.space.environment import NASEnv
-from nasdmrl.space.evaluation import Evaluation
-from nasdmrl.space.nsc import canonical, is_valid, parse, to_text
+from nasdmrl.space.nsc import parse, to_text
 from nasdmrl.training.long import parameters
 from nasdmrl.training.networks import build, build_vgg19_cut
 
-
-def run(*arguments, cwd):
-    command = [sys.executable, "-m", "nasdmrl.cli", "plan", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
-
-
-# --- jobs, from Snakemake -------------------------------------------------------------------------------------------
+A_SECOND_EACH = np.array([1.0, 0, 0, 0, 0, 0, 0, 0])
+"""Coefficients by which every training takes one second."""
+SMALL = {"data": {"source": "standin", "image_size": 20}, "seeds": [7], "prewarm": {"depth": None, "tasks": 3}}
 
 
-@pytest.fixture(scope="module")
-def quick(root, tmp_path_factory):
-    """Jobs of the quick scale in an empty folder, and that folder."""
-    folder = tmp_path_factory.mktemp("quick")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return workflow_jobs(root / "workflow/Snakefile", str(root / "config/quick.yaml")), folder
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """The working folder, without results."""
+    monkeypatch.chdir(tmp_path)
 
 
-def test_jobs_are_those_that_snakemake_counts(quick, root):
-    jobs, folder = quick
-    command = ["snakemake", "all", "-n", "--snakefile", f"{root}/workflow/Snakefile", "--directory", str(folder)]
-    told = subprocess.run([*command, "--configfile", f"{root}/config/quick.yaml"], capture_output=True, text=True)
-    table = (told.stdout + told.stderr).split("Job stats:")[1].split("Reasons:")[0]
-    counts = dict(re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE))
-    total = int(counts.pop("total"))
-    assert len(jobs) == total > 50
-    rules = [job.rule for job in jobs]
-    assert {rule: rules.count(rule) for rule in rules} == {rule: int(count) for rule, count in counts.items()}
+def small(**sections):
+    """A configuration with short trials on small stand-ins; each section replaces that of `SMALL`."""
+    trials = {"omniglot": 12, "vgg_flower": 12, "dtd": 12}
+    lengths = {"exp1": dict.fromkeys(("meta_a2c", "dqn", "random_search"), trials), "exp2": {"evaluation_steps": 8}}
+    lengths |= {"exp3": {"steps": 30}, "appendix_a": {"steps": 6}}
+    return from_dict({**SMALL, "prewarm": {"depth": None, "random_search": False}, **lengths, **sections}, "test")
 
 
-def test_jobs_wait_for_what_makes_their_inputs(quick):
-    jobs, _ = quick
-    known = {job.name: job for job in jobs}
-    names = {job.number: job.name for job in jobs}
-    flower = known["meta_a2c vgg_flower 1024"]
-    assert {names[number] for number in flower.needs} == {"decode vgg_flower", "meta_a2c omniglot 1024"}
-    assert flower.priority > known["dqn dtd 1024"].priority
-    command, arguments, options = flower.call
-    assert (command, arguments) == ("search", ["meta_a2c", "vgg_flower"])
-    assert (options["--steps"], options["--seed"]) == ("30", "1024")
-    assert known["all"].call == ("", [], {})
-    assert known["table6"].call[:2] == ("table6", [])  # in the shell's brackets
+def jobs_of(settings, kind=""):
+    return [job for job in Study(settings).jobs() if job.kind.startswith(kind)]
 
 
-def test_an_option_without_a_value_does_not_take_the_next_one():
-    job = Job(0, "x", {}, "nasdmrl search meta_a2c dtd --policy p --fixed --config '{\"seeds\": [1]}' > log 2>&1")
-    expected = {"--policy": "p", "--fixed": "", "--config": '{"seeds": [1]}'}
-    assert job.call == ("search", ["meta_a2c", "dtd"], expected)
+def networks(job):
+    return [training.network for training in job.trainings]
 
 
-# --- what jobs train ------------------------------------------------------------------------------------------------
+def in_store(images, settings, texts):
+    """Put evaluations of these networks into the store."""
+    recipe, store = settings.recipe(), EvaluationStore(results.STORE)
+    for text in texts:
+        record = {"key": evaluation_key(images.fingerprint, parse(text), recipe), "dataset": images.name}
+        record |= {"fingerprint": images.fingerprint, "network": text, "status": "ok"}
+        store.put({**record, "training_seconds": 3.0, "tracing_seconds": 1.0}, recipe)
 
 
-def search_job(number=0, method="random_search", seed=7, steps=12, **changes):
-    command = f"nasdmrl search {method} dtd --seed {seed} --steps {steps} --config '{{}}' > log"
-    return Job(number, method, {"dataset": "dtd"}, command, **changes)
-
-
-def in_datasets(data, settings=None):
-    datasets = Datasets(settings or Config(), Path("nowhere"))
-    datasets.known["dtd"] = data
-    return datasets
-
-
-def test_random_search_evaluates_what_was_forecast(data, recipe, tmp_path):
-    store = EvaluationStore(tmp_path / "store")
-    env = NASEnv(Evaluator(data, recipe.model_copy(update={"epochs": 1}), store))
-    run_search(RandomSearch(8, 7), env, 12, tmp_path / "steps.csv")
-    trained = [record["network"] for record in store]
-    forecast = [to_text(network) for network in networks_met(12, 7, data.shape, "{}")]
-    assert len(trained) >= 5
-    assert forecast == trained
-    assert [one.network for one in trainings(search_job(), in_datasets(data))] == trained
-    assert random_search_networks(12, 7, data.shape, Config()) == list(networks_met(12, 7, data.shape, "{}"))
-
-
-def test_multi_branch_networks_do_not_depend_on_rewards():
-    """Episodes end on tau, pointers and invalid networks alone, whatever the rewards are."""
-    shape, seen = (20, 20, 3), []
-
-    def evaluate(network):
-        seen.append(canonical(network))
-        valid = is_valid(network, shape)
-        reward = np.random.RandomState(len(seen)).rand() * valid
-        return Evaluation(network, reward, reward, "ok" if valid else "invalid")
-
-    env = NASEnv(evaluate, "multi_branch", max_actions=5, sigma=0.1)
-    draws = random.Random("3")  # random search's sequence of seed 3
-    env.reset()
-    for _ in range(300):
-        if env.step(draws.randint(0, 13))[2]:
-            env.reset()
-    expected = tuple(dict.fromkeys(network for network in seen if is_valid(network, shape)))
-    met = networks_met(300, 3, shape, '{"exp3": {"max_actions": 5}}', "multi_branch")
-    assert any(layer.pred2 for network in met for layer in network)
-    assert met == expected
-
-
-def test_prewarm_tasks_share_all_networks_once():
-    settings = '{"prewarm": {"depth": 2, "random_search": true, "tasks": 3}, "seeds": [7]}'
-    jobs = [
-        Job(part, "prewarm_task", {}, f"nasdmrl prewarm dtd --part {part} --steps 12 --config '{settings}' > log")
-        for part in range(3)
-    ]
+def decoded(dataset, **card):
+    """Decoded images of a dataset, as those of `small()`: 90 in three classes."""
     data = stripes(size=20)
-    dealt = [one.network for job in jobs for one in trainings(job, in_datasets(data))]
-    expected = {*networks_of("chain", 2, data.shape), *random_search_networks(12, 7, data.shape, Config())}
-    assert len(dealt) == len(set(dealt))
-    assert set(dealt) == set(map(to_text, expected))
+    folder = save(data, Path(results.images(dataset)))
+    facts = {"image_size": 20, "antialias": False, "source": "standin", "images": 90, "class_names": list("abc")}
+    facts |= {"dataset": dataset, "fingerprint": data.fingerprint, **card}
+    (folder / "card.json").write_text(json.dumps(facts))
+    return data
 
 
-def test_the_configuration_is_that_of_the_run(quick, root):
-    assert settings_of(quick[0]) == load(root / "config/quick.yaml")
-    without = [job for job in quick[0] if job.rule not in ("report", "all")]
-    assert settings_of(without).exp2 == load(root / "config/quick.yaml").exp2  # `claims` has more than any other
+# --- what is trained ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not shutil.which("snakemake"), reason="needs the extra `workflow`")
+def test_jobs_are_those_that_snakemake_counts(root):
+    command = ["snakemake", "all", "-n", "--snakefile", f"{root}/workflow/Snakefile"]
+    dry = subprocess.run([*command, "--configfile", f"{root}/config/quick.yaml"], capture_output=True, text=True)
+    counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", dry.stdout + dry.stderr, re.MULTILINE)}
+    jobs = jobs_of(load(root / "config/quick.yaml"))
+    rules = {"exp1": ("meta_a2c", "dqn"), "appendix_a": ("hardness_study",), "exp2 long": ("long_training",)}
+    rules |= {"exp3": ("multi_branch",), "images": ("draw_standins", "convert", "decode")}
+    for kind, names in rules.items():
+        wanted = sum(counts[name] for name in names)
+        counted = [job.tasks for job in jobs if job.kind.startswith(kind) and "random_search" not in job.kind]
+        assert sum(counted) == wanted, kind
+    of_random_search = [job for job in jobs if "random_search" in job.kind]
+    assert len(of_random_search) == counts["random_search"]
+    total = sum(job.tasks for job in jobs)
+    assert abs(total - counts["total"]) < 0.5 * SHORT_JOBS  # those are about so many
+
+
+def test_random_search_is_counted_with_its_own_networks():
+    settings = small()
+    for job in jobs_of(settings, "exp1 random_search"):
+        assert networks(job) == list(map(to_text, random_search_networks(12, 7, (20, 20, 3), settings)))
+
+
+def test_agents_that_learn_meet_as_many_networks_but_others():
+    jobs = {job.output: networks(job) for job in jobs_of(small(seeds=[7, 8]))}
+    logs = [results.steps(*place) for place in (("exp1", "random_search", "dtd", 7), ("exp1", "dqn", "dtd", 7))]
+    logs += [results.steps("exp3", f"sigma{sigma}", "omniglot", seed) for sigma in (0.0, 0.1) for seed in (7, 8)]
+    assert len({tuple(jobs[log]) for log in logs}) == len(logs)
+    # From scratch on one dataset: the same search, as long as it lasts.
+    short, long = (jobs[results.steps(name, "meta_a2c", "omniglot", 7)] for name in ("appendix_a", "exp1"))
+    assert short == long[: len(short)]
+
+
+def test_prewarm_shares_all_networks_once():
+    settings = small(prewarm={"depth": 2, "random_search": True, "tasks": 3})
+    jobs = jobs_of(settings, "prewarm")
+    own = random_search_networks(12, 7, (20, 20, 3), settings)
+    expected = set(map(to_text, {*networks_of("chain", 2, (20, 20, 3)), *own}))
+    assert [job.tasks for job in jobs] == [3] * 5
+    assert len(networks(jobs[0])) == len(expected)
+    assert set(networks(jobs[0])) == expected
+
+
+def test_a_recording_trains_each_network_of_a_space_on_its_datasets():
+    settings = small(environment={"max_layers": 2}, exp3={"max_layers": 2})
+    chain, branches = (job for job in Study(settings).recording() if job.kind != "images")
+    assert len(set(chain.trainings)) == 6 * len(list(networks_of("chain", 2, (20, 20, 3))))
+    assert {training.images.dataset for training in branches.trainings} == {"omniglot"}
+    assert set(networks(branches)) == set(map(to_text, networks_of("multi_branch", 2, (20, 20, 3))))
+    assert branches.trainings[0].recipe.batch_size == 64
 
 
 def test_expected_sizes_of_images_that_are_still_to_be_made(root):
-    quick = Datasets(load(root / "config/quick.yaml"), Path("nowhere"))
-    paper = Datasets(Config(), Path("nowhere"))
-    assert (len(quick["dtd"].labels), quick["dtd"].shape, quick["dtd"].n_classes) == (640, (32, 32, 3), 16)
-    assert len(quick["omniglot"].labels) == 320
-    birds = paper["cu_birds"]
-    assert (len(birds.labels), birds.shape, birds.n_classes) == (11788, (84, 84, 3), 200)
-    one = Training("max2", "dtd", Recipe(epochs=3, batch_size=64))
-    assert quick.amount(one) == Amount(428, 212, 3, 64, 1)  # 640 x (1 - 0.33) = 428.8
-    assert quick.amount(Training("max2", "dtd", LongRecipe(epochs=3))).scorings == 3
+    quick, paper = Study(load(root / "config/quick.yaml")).images, Study(Config()).images
+    assert quick["dtd"] == Images("dtd", (32, 32, 3), 16, 640)
+    assert quick["omniglot"].count == 320
+    assert paper["cu_birds"] == Images("cu_birds", (84, 84, 3), 200, 11788)
 
 
-def test_exp2b_trains_the_paper_s_networks_until_others_are_found(quick, root, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    jobs, datasets = quick[0], Datasets(load(root / "config/quick.yaml"), Path("nowhere"))
-    job = next(job for job in jobs if job.name == "long_training cu_birds best1 1")
-    (one,) = trainings(job, datasets)
+def test_images_count_as_decoded_only_by_this_configuration():
+    decoded("dtd")
+    assert Study(small()).images["dtd"].count == 90
+    assert Study(small()).images["dtd"].fingerprint
+    for other in ({"image_size": 32}, {"antialias": True}, {"classes": 2}):
+        assert Study(small(data={"source": "standin", "image_size": 20, **other})).images["dtd"].fingerprint == ""
+
+
+def test_exp2b_trains_the_paper_s_networks_as_far_as_the_images_allow(root):
+    jobs = {job.output: job for job in jobs_of(load(root / "config/quick.yaml"), "exp2 long")}
+    (training,) = jobs[results.long_training("cu_birds", "best1", 1)].trainings
     # conv1 conv3 conv3 max2 conv3 max2 max2 max2 max2: 32, 30, 28, 14, 12, 6, 3, 1 px, and the last max2 fits no more
-    assert one.network == "conv1 conv3 conv3 max2 conv3 max2 max2 max2"
-    assert (one.recipe.seed, one.recipe.epochs, one.recipe.filters) == (1, 10, 8)
-    best = tmp_path / "results/exp2/best/cu_birds/best1.json"
-    best.parent.mkdir(parents=True)
-    best.write_text('{"network": "conv5"}')
-    assert trainings(job, datasets)[0].network == "conv5"
+    assert training.network == "conv1 conv3 conv3 max2 conv3 max2 max2 max2"
+    assert (training.recipe.seed, training.recipe.epochs, training.recipe.filters) == (1, 10, 8)
 
 
 def test_a_dataset_of_ones_own_is_planned_before_it_is_decoded(tmp_path):
-    """Eight images in two classes; its long training's network is one of the paper's, which knows no such dataset."""
-    for name in ("cat", "dog"):
-        (tmp_path / f"pets/{name}").mkdir(parents=True)
-        for number in range(4):
-            Image.new("RGB", (9, 9)).save(tmp_path / f"pets/{name}/{number}.png")
-    settings = Config.model_validate({"data": {"own": {"pets": str(tmp_path / "pets")}, "source": "standin"}})
-    datasets = Datasets(settings, Path("nowhere"))
-    assert (len(datasets["pets"].labels), datasets["pets"].n_classes) == (8, 2)
-    call = f"nasdmrl retrain pets nowhere/best1.json --repeat 0 --config '{settings.subset('exp2')}' > log 2>&1"
-    (one,) = trainings(Job(1, "long_training", {"dataset": "pets"}, call), datasets)
-    assert one.network == "conv3 conv5 max2 max2"  # the paper's best on aircraft
+    for number in range(8):
+        folder = tmp_path / "pets" / ("cat" if number < 4 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9)).save(folder / f"{number}.png")
+    settings = small(data={"own": {"pets": str(tmp_path / "pets")}, "source": "standin", "image_size": 20})
+    assert Study(settings).images["pets"] == Images("pets", (20, 20, 3), 2, 8)
+    kinds = [job.kind for job in jobs_of(settings) if "pets" in job.output]
+    assert kinds == ["images", "exp2 meta_a2c", "exp2 random_search", "appendix_a meta_a2c"]
 
 
-# --- cost model -----------------------------------------------------------------------------------------------------
+# --- seconds of a training ------------------------------------------------------------------------------------------
 
 
 def test_load_of_networks():
-    recipe = LongRecipe(filters=4, vgg_filters=2, dense_units=5)
-    load = network_load(parse("conv3 max2"), (8, 8, 3), 2, Recipe(filters=4, dense_units=5))
+    recipe, long = Recipe(filters=4, dense_units=5), LongRecipe(filters=4, vgg_filters=2, dense_units=5)
+    operations, weights, _, values = load_of("conv3 max2", (8, 8, 3), 2, recipe)
     # conv: 6 x 6 x 4; max2 3 x 3 x 4, which is also what is flattened; image 8 x 8 x 3
-    assert load.values == 8 * 8 * 3 + 6 * 6 * 4 + 2 * 3 * 3 * 4
-    assert load.operations == 3 + 1 + 4
-    assert load.parameters == parameters(build(parse("conv3 max2"), (8, 8, 3), 2, Recipe(filters=4, dense_units=5)))
-    vgg = load_of("vgg19_cut", (8, 8, 3), 7, recipe)
-    assert vgg.parameters == parameters(build_vgg19_cut((8, 8, 3), 7, recipe))
+    assert values == 8 * 8 * 3 + 6 * 6 * 4 + 2 * 3 * 3 * 4
+    assert operations == 3 + 1 + 4
+    assert weights == parameters(build(parse("conv3 max2"), (8, 8, 3), 2, recipe))
+    _, weights, flops, _ = load_of("vgg19_cut", (8, 8, 3), 7, long)
+    assert weights == parameters(build_vgg19_cut((8, 8, 3), 7, long))
     convolutions = 64 * 9 * (3 * 2 + 2 * 2) + 16 * 9 * (2 * 4 + 4 * 4)
-    dense = (2 * 2 * 4 + 1) * 5 + 6 * 5 + 6 * 7
-    assert vgg.flops == 2 * (convolutions + dense)
+    assert flops == 2 * (convolutions + (2 * 2 * 4 + 1) * 5 + 6 * 5 + 6 * 7)
 
 
-TRUE = CostModel((0.4, 0.05, 3e-8), (1e-4, 3e-5, 2e-9, 4e-11, 3e-9))
+def test_terms_of_a_training_by_hand():
+    """100 of 400 images train: 2 steps of 64 an epoch; 300 are scored in 2 batches, each a third of a step."""
+    images, share = Images("dtd", (8, 8, 3), 2, 400), 1 / 3
+    short = Recipe(epochs=3, batch_size=64, test_fraction=0.75)
+    long = LongRecipe(epochs=3, batch_size=64, test_fraction=0.75)
+    for recipe, scorings in ((short, 1), (long, 3)):
+        operations, weights, flops, values = load_of("max2", (8, 8, 3), 2, recipe)
+        steps, seen = 6 + 2 * share * scorings, 6 * 64 + 300 * share * scorings
+        expected = [1, operations, weights, steps, steps * operations, steps * weights, seen * flops, seen * values]
+        assert whole(Training("max2", images, recipe)) == pytest.approx(expected)
 
 
-def synthetic(count, noise, seed=0):
-    """Trainings of random sizes whose seconds follow `TRUE`, times log-normal noise."""
-    random = np.random.RandomState(seed)
-    measured = []
-    for _ in range(count):
-        sizes = random.randint(5, 40), *(10 ** random.uniform([3, 4.5, 3.5], [7, 8, 5.5])).astype(int)
-        load, batch = Load(*map(int, sizes)), int(random.choice([32, 64, 128]))
-        setup = 0.4 + 0.05 * load.operations + 3e-8 * load.parameters
-        images = 4e-11 * load.flops + 3e-9 * load.values
-        step = 1e-4 + 3e-5 * load.operations + 2e-9 * load.parameters + batch * images
-        factors = np.exp(noise * random.randn(2))
-        measured.append(Measured(load, batch, setup * factors[0], step * factors[1]))
-    return measured
+def test_fit_recovers_coefficients_and_gives_none_below_zero():
+    true = np.array([0.4, 0.05, 3e-8, 1e-4, 3e-5, 2e-9, 4e-11, 3e-9])
+    images, measured = Images("dtd", (20, 20, 3), 3, 90), []
+    for text in map(to_text, networks_of("chain", 2, images.shape)):
+        training = Training(text, images, Recipe())
+        measured += [(row, row @ true) for row in (terms(training, 1, 0, 0), terms(training, 0, 1, 128))]
+    assert fit(measured) == pytest.approx(true, rel=1e-5)
+    assert min(fit([(row, seconds + 0.1 * (-1) ** n) for n, (row, seconds) in enumerate(measured)])) >= 0
 
 
-def test_fit_recovers_exact_coefficients():
-    model = fit(synthetic(30, noise=0))
-    assert model.setup == pytest.approx(TRUE.setup, rel=1e-6)
-    assert model.step == pytest.approx(TRUE.step, rel=1e-6)
+def test_probe_measures_every_kind_of_training_in_a_process_of_its_own():
+    images, chain = Images("dtd", (12, 12, 3), 3, 90), [Recipe(filters=2, dense_units=4), Recipe(batch_size=64)]
+    long = LongRecipe(filters=2, vgg_filters=2, dense_units=4)
+    trainings = [Training("max2", images, recipe) for recipe in chain] + [Training("vgg19_cut", images, long)]
+    measured, start, device = probe(trainings, 1, 1, 1)
+    assert [np.count_nonzero(row[:3]) for row, _ in measured] == [3, 0] * 3  # setting up, then a step
+    assert all(0 < seconds < 60 for _, seconds in measured)
+    assert 0 < start < 300
+    assert device
 
 
-def test_stated_error_is_that_of_new_trainings():
-    amount = Amount(600, 300, 12, 64, 1)
-    measured = synthetic(40, noise=0.1)
-    stated = np.abs(relative_errors(measured, amount))
-    # A forecast that is right is off by the noise of what it is compared with: the median of |N(0, 0.1)| is 0.067.
-    assert 0.03 < np.median(stated) < 0.12
-    assert 0.10 < np.quantile(stated, 0.9) < 0.35
-    model = fit(measured)
-    exact = [TRUE.seconds(one.load, amount) for one in synthetic(200, 0, seed=1)]
-    forecast = [model.seconds(one.load, amount) for one in synthetic(200, 0, seed=1)]
-    assert np.median(np.abs(np.array(forecast) / exact - 1)) < 0.06
+# --- what is there already ------------------------------------------------------------------------------------------
 
 
-def test_seconds_of_a_training_by_hand():
-    model = CostModel((1.0, 0.1, 0.0), (0.01, 0.001, 1e-6, 1e-9, 1e-8))
-    load = Load(operations=10, parameters=1000, flops=10**6, values=10**5)
-    once, each = 0.01 + 0.01 + 0.001, 0.001 + 0.001
-    setup = 1 + 1
-    # 3 epochs of 100 images are 2 steps each; 2 scorings of 300 images are 2 batches each, a third of a step's cost.
-    trained = 3 * (2 * once + 100 * each)
-    scored = 2 / 3 * (2 * (once - 0.001) + 300 * each)
-    assert model.seconds(load, Amount(100, 300, 3, 64, 2)) == pytest.approx(setup + trained + scored)
+def still_to_train(settings, from_scratch=False):
+    """Numbers of trainings by row of the table."""
+    study = Study(settings, from_scratch)
+    rows = forecast(list(study.jobs()), study, A_SECOND_EACH, 0.0, 1)["rows"]
+    return {kind: row["trainings"] for kind, row in rows.items()}
 
 
-def test_too_few_measurements_say_what_to_do():
-    with pytest.raises(NasdmrlError, match="only 5 trainings were measured, 6 are needed; give --probe-seconds more"):
-        fit(synthetic(5, noise=0))
+def test_what_is_stored_is_not_counted():
+    data, settings = decoded("dtd"), small()
+    asked = {text for job in jobs_of(settings) for text in networks(job) if "/dtd/" in job.output}
+    before = still_to_train(settings)
+    first = [text for job in jobs_of(settings, "exp1 meta_a2c") for text in networks(job) if "/dtd/" in job.output][:3]
+    in_store(data, settings, first)
+    assert sum(before.values()) - sum(still_to_train(settings).values()) == 3 <= len(asked)
+    assert still_to_train(settings, from_scratch=True) == before
+    assert still_to_train(small(early_stop={"epochs": 3})) == before
 
 
-def test_chosen_trainings_span_the_sizes_from_the_first_few_on():
-    data = stripes(size=20)
-    datasets = in_datasets(data)
-    all_trainings = [Training(to_text(one), "dtd", Recipe()) for one in networks_met(400, 1, data.shape, "{}")]
-    sizes = sorted(network_load(parse(one.network), data.shape, 3, Recipe()).flops for one in all_trainings)
-    first = [network_load(parse(one.network), data.shape, 3, Recipe()).flops for one in choose(all_trainings, datasets)]
-    assert len(set(first)) == 32
-    assert min(first[:8]) < sizes[len(sizes) // 4]
-    assert max(first[:8]) > sizes[3 * len(sizes) // 4]
-    with_long = choose([*all_trainings, Training("vgg19_cut", "dtd", LongRecipe(dense_units=8))], datasets)
-    assert with_long[1].network == "vgg19_cut"
+def test_a_finished_search_is_counted_with_the_networks_of_its_log():
+    data, settings = decoded("dtd"), small()
+    log = results.steps("exp1", "dqn", "dtd", 7)
+    (job,) = (job for job in jobs_of(settings) if job.output == log)
+    assert not job.made
+    rows = ["network,valid", *["conv5 conv5,1"] * 11, "conv5 conv5 max2,0"]
+    Path(log).parent.mkdir(parents=True)
+    Path(log).write_text("\n".join(rows))
+    (job,) = (job for job in jobs_of(settings) if job.output == log)
+    assert (job.made, networks(job)) == (True, ["conv5 conv5"])
+    assert still_to_train(settings)["exp1 dqn"]
+    in_store(data, settings, ["conv5 conv5"])
+    study = Study(settings)
+    assert log not in [output for output, _ in forecast([job], study, A_SECOND_EACH, 0.0, 1)["chain"]]
+    longer = small(exp1={"dqn": {"dtd": 20}})
+    assert not next(job for job in jobs_of(longer) if job.output == log).made
 
 
-# --- schedule -------------------------------------------------------------------------------------------------------
-
-#      a(3) -> c(4) -> e(1)        b(2) -> d(6, two threads) -> e
-HAND_MADE = [
-    Job(0, "a", {}, "", priority=0),
-    Job(1, "b", {}, "", priority=0),
-    Job(2, "c", {}, "", needs=frozenset({0}), priority=1),
-    Job(3, "d", {}, "", needs=frozenset({1}), threads=2),
-    Job(4, "e", {}, "", needs=frozenset({2, 3})),
-    Job(5, "f", {}, "", needs=frozenset({1}), threads=9),
-]
-SECONDS = dict(enumerate((3.0, 2.0, 4.0, 6.0, 1.0, 0.5)))
+def test_the_store_says_how_long_a_training_takes():
+    data, settings = decoded("dtd"), small()
+    in_store(data, settings, ["conv3", "max2"])
+    study = Study(settings)
+    rows = list(study.stored())
+    assert [seconds for _, seconds in rows] == [1.0, 2.0] * 2
+    whole_training = whole(Training("conv3", study.images["dtd"], settings.recipe()))
+    assert rows[0][0] + rows[1][0] == pytest.approx(whole_training)
+    assert list(Study(small(early_stop={"epochs": 3})).stored()) == []
 
 
-def scheduled(capacity, weight=lambda job: job.threads):
-    return schedule(HAND_MADE, lambda job, begin: SECONDS[job.number], capacity, weight)
+# --- the forecast ---------------------------------------------------------------------------------------------------
 
 
-def test_schedule_on_two_cores():
-    """a, b at 0; at 2 b is done but d and f need both cores; at 3 c comes first; at 7 d, at 13 e beside nothing, f."""
-    slots = scheduled(2)
-    starts = [slots[number].start for number in range(6)]
-    assert starts == [0, 0, 3, 7, 13, 14]
-    assert slots[5].end == 14.5
+def test_sum_longest_chain_and_quotient_by_hand():
+    """Trainings take a second, a start two. a (3 trainings) -> c (1) and b (2, of which one is a's) -> c."""
+    images = Images("dtd", (20, 20, 3), 3, 90)
+    one, two, three, four, five = (
+        Training(text, images, Recipe()) for text in ("conv1", "conv3", "conv5", "max2", "avg2")
+    )
+    jobs = [
+        Job("i", "images", [], [], seconds=10.0, tasks=3),
+        Job("a", "first", [one, two, three], ["i"]),
+        Job("b", "first", [three, four, four], ["i"], seconds=1.0),
+        Job("c", "last", [five], ["a", "b"], tasks=2),
+        Job("d", "last", [five], [], made=True),
+    ]
+    study = Study(small())
+    figures = forecast(jobs, study, A_SECOND_EACH, 2.0, 2)
+    first, last = figures["rows"]["first"], figures["rows"]["last"]
+    assert (first["jobs"], first["trainings"], last["jobs"], last["trainings"]) == (2, 4, 2, 1)
+    assert first["hours"] * 3600 == pytest.approx((2 + 3) + (2 + 1 + 1))
+    assert figures["training_hours"] * 3600 == pytest.approx(5)
+    # images 3 x 2 + 10, then a with 5, then c, two tasks of which share 2 x 2 + 1
+    assert [(output, round(hours * 3600, 6)) for output, hours in figures["chain"]] == [("i", 16), ("a", 5), ("c", 2.5)]
+    assert figures["hours"] * 3600 == pytest.approx(16 + 9 + 5)
+    assert figures["wall_hours"] * 3600 == pytest.approx(23.5)
+    assert forecast(jobs, study, A_SECOND_EACH, 2.0, 1)["wall_hours"] * 3600 == pytest.approx(30)
 
 
-def test_schedule_on_a_cluster_and_on_one_core():
-    wide = scheduled(100, lambda job: 1)
-    assert [wide[number].start for number in range(6)] == [0, 0, 3, 2, 8, 2]
-    assert max(slot.end for slot in scheduled(1).values()) == sum(SECONDS.values())
-
-
-def test_critical_path():
-    assert [job.rule for job in critical_path(HAND_MADE, SECONDS)] == ["b", "d", "e"]  # 9 s; a, c, e take 8
-    longer = {**SECONDS, 0: 4.5}
-    assert [job.rule for job in critical_path(HAND_MADE, longer)] == ["a", "c", "e"]
-    assert critical_path([], {}) == []
-
-
-# --- forecast -------------------------------------------------------------------------------------------------------
-
-FLAT = CostModel((1.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0, 0.0))
-"""Every training takes one second."""
-
-
-def clock_of(jobs, datasets, store=None, start=10.0):
-    return Clock({job.number: trainings(job, datasets) for job in jobs}, datasets, FLAT, start, store)
-
-
-def test_what_is_stored_costs_nothing(data, tmp_path):
-    job, datasets, recipe = search_job(), in_datasets(data), Config().recipe()
-    met = networks_met(12, 7, data.shape, "{}")
-    store = EvaluationStore(tmp_path)
-    whole = clock_of([job], datasets, store)
-    seconds = whole.seconds(job, 0)
-    assert whole.trained[0] == len(met)
-    assert seconds == pytest.approx(10 + len(met), abs=0.1)
-    for network in met[:3]:
-        store.put({"key": evaluation_key(data.fingerprint, network, recipe), "status": "ok"}, recipe)
-    rest = clock_of([job], datasets, store)
-    assert rest.seconds(job, 0) == pytest.approx(seconds - 3)
-    assert rest.trained[0] == len(met) - 3
-    other = clock_of([job], in_datasets(stripes(seed=1)), store)
-    assert other.seconds(job, 0) == seconds
-
-
-def test_what_an_earlier_job_has_trained_is_looked_up(data):
-    jobs = [search_job(0), search_job(1), search_job(2, needs=frozenset({0, 1}))]
-    count = len(networks_met(12, 7, data.shape, "{}"))
-    after = plan(jobs, clock_of(jobs, in_datasets(data)), Parallel(1), "CPU")
-    assert [one.trained for one in after] == [count, 0, 0]
-    # At once they are at the same network at the same time, so both train it.
-    beside = plan(jobs, clock_of(jobs, in_datasets(data)), Parallel(2), "CPU")
-    assert [one.trained for one in beside] == [count, count - 1, 0] or [one.trained for one in beside] == [
-        count,
-        count,
-        0,
+def test_the_chain_is_that_of_the_transferred_policy():
+    """Where every job takes as long, the longest chain is that of the most jobs."""
+    study = Study(small())
+    jobs = [job._replace(trainings=[], made=False, seconds=0) for job in study.jobs()]
+    chain = [output for output, _ in forecast(jobs, study, A_SECOND_EACH, 3600.0, 9)["chain"]]
+    assert chain[0] == results.images("omniglot")
+    learned = [results.steps("exp1", "meta_a2c", name, 7) for name in ("omniglot", "vgg_flower", "dtd")]
+    assert chain[1:4] == learned
+    assert chain[4:] == [
+        results.steps("exp2", "meta_a2c", "aircraft", 7),
+        results.long_training("aircraft", "best1", 0),
     ]
 
 
-def test_gpus_are_those_that_the_profile_asks_for_or_this_machine_has(data):
-    jobs = [search_job(0, gpus=1), Job(1, "report", {}, "nasdmrl report > log")]
-    clock = clock_of(jobs, in_datasets(data))
-    assert [one.on_gpu for one in plan(jobs, clock, Parallel(5, cluster=True), "CPU")] == [True, False]
-    local = [search_job(0), jobs[1]]
-    assert [one.on_gpu for one in plan(local, clock, Parallel(5), "NVIDIA")] == [True, False]
-    assert [one.on_gpu for one in plan(local, clock, Parallel(5), "CPU")] == [False, False]
+def run(*arguments):
+    command = [sys.executable, "-m", "nasdmrl.cli", "plan", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
-# --- the command ----------------------------------------------------------------------------------------------------
-
-
-def test_unknown_files_give_one_clear_error(root, tmp_path):
-    result = run("--config", "nowhere.yaml", cwd=tmp_path)
+def test_a_missing_configuration_gives_one_clear_error(tmp_path):
+    result = run("--config", "nowhere.yaml")
     assert result.returncode == 1
     assert result.stderr == (
         "Error: nowhere.yaml: cannot be read (No such file or directory); give --config a YAML file\n"
     )
-    result = run("--config", root / "config/quick.yaml", cwd=tmp_path)
-    assert result.returncode == 1
-    assert result.stderr.startswith("Error: workflow/Snakefile: no such file")
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(not shutil.which("snakemake"), reason="needs the extra `workflow`")
 def test_plan_from_the_command_line(root, tmp_path):
-    """One training at a time is measured until there are enough for a fit; what is written adds up."""
-    arguments = ["--config", root / "config/quick.yaml", "--snakefile", root / "workflow/Snakefile"]
-    result = run(*arguments, "--probe-seconds", 1, "--workers", 1, "--output", "plan.json", cwd=tmp_path)
+    (tmp_path / "site").mkdir()
+    profile = {"jobs": 5, "configfile": str(root / "config/quick.yaml"), "default-resources": {"gpu": 1}}
+    (tmp_path / "site/config.yaml").write_text(json.dumps(profile))
+    result = run("--profile", "site", "--probe-seconds", 1, "--output", "plan.json")
     assert result.returncode == 0, result.stderr
-    assert "Wall time with" in result.stdout
+    assert "Wall time with 5 jobs at once:" in result.stdout
     figures = json.loads((tmp_path / "plan.json").read_text())
-    rows = {row["rule"]: row for row in figures["rules"]}
-    assert figures["jobs"] == sum(row["jobs"] for row in rows.values())
-    assert figures["hours"] == pytest.approx(sum(row["hours"] for row in rows.values()))
-    assert (rows["long_training"]["jobs"], rows["long_training"]["evaluations"]) == (12, 12)
-    chain = figures["critical_path"]
-    assert chain["jobs"][0]["name"].startswith("draw_standins")
-    assert 0 < chain["hours"] <= figures["wall_hours"] <= figures["hours"]
-    assert figures["gpu_hours"] == 0 or figures["cost_model"]["device"] != "CPU"
-    assert figures["cost_model"]["measured"] >= 6
+    assert ("call plan in a job that has one" in result.stdout) == (figures["device"] == "CPU")
+    for name in ("jobs", "trainings", "hours"):
+        assert figures[name] == pytest.approx(sum(row[name] for row in figures["rows"].values()))
+    assert figures["rows"]["exp2 long trainings"]["trainings"] == 12
+    assert figures["training_hours"] < figures["hours"]
+    assert sum(hours for _, hours in figures["chain"]) <= figures["wall_hours"] <= figures["hours"]
     assert set(figures["disk_bytes"]) >= {"images", "checkpoints"}

@@ -12,7 +12,6 @@ import yaml
 
 from nasdmrl.config.model import load
 from nasdmrl.preflight.doctor.waiting import check_arrays, most_jobs
-from nasdmrl.preflight.planning.jobs import workflow_jobs
 
 STUBS = {  # what SLURM's commands answer; sbatch refuses, so that nothing runs
     "sbatch": "exit 1",
@@ -158,7 +157,9 @@ def test_no_limit_holds_a_job_back_with_ten_seeds(root, tmp_path, monkeypatch):
     config, profile = tmp_path / "config.yaml", yaml.safe_load((root / "slurm/config.yaml").read_text())
     config.write_text(yaml.safe_dump({"scale": "paper", "seeds": list(range(10))}))
     settings = load(config)
-    assert len(workflow_jobs(root / "workflow/Snakefile", str(config), everything=True)) <= most_jobs(settings)
+    command = [shutil.which("snakemake"), "all", "--dry-run", "--forceall", "--configfile", str(config)]
+    dry = subprocess.run([*command, "--snakefile", f"{root}/workflow/Snakefile"], capture_output=True, text=True)
+    assert int(re.search(r"^total +(\d+)$", dry.stdout + dry.stderr, re.MULTILINE)[1]) <= most_jobs(settings)
     assert most_jobs(settings) <= profile["jobs"]
     assert [check.state for check in check_arrays(config, profile, settings)] == ["ok"]
 

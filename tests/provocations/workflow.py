@@ -3,13 +3,11 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-from nasdmrl.config.model import Config
-from nasdmrl.preflight.planning.costmodel import fit
-from nasdmrl.preflight.planning.probe import probe
-from nasdmrl.preflight.planning.work import Datasets
+from nasdmrl.preflight.probe import probe
 from provocations.scene import Printed, Scene
 
 STANDINS = "results/archives/standin/dtd"
@@ -116,31 +114,14 @@ SLURM = {
 # --- nasdmrl plan -------------------------------------------------------------------------------------------
 
 
-def plan(scene: Scene, snakefile: str, *options: str) -> Printed:
-    return scene.run("plan", "--config", scene.root / "config/quick.yaml", "--snakefile", snakefile, *options)
-
-
-def everything_done(scene: Scene) -> Printed:
-    scene.write("made")
-    return plan(scene, str(scene.write("toy", 'rule all:\n    input: "made"\n')))
-
-
-def without_snakemake(scene: Scene) -> Printed:
-    path, os.environ["PATH"] = os.environ["PATH"], "/nowhere"
-    try:
-        return plan(scene, str(scene.write("toy", TOY)))
-    finally:
-        os.environ["PATH"] = path
-
-
 def broken_tensorflow(scene: Scene) -> Printed:
     """A module that comes before the genuine TensorFlow, and cannot be loaded for want of memory."""
     scene.write("broken/tensorflow.py", "raise MemoryError('not enough')")
-    os.environ["PYTHONPATH"] = str(Path("broken").absolute())
+    sys.path.insert(0, str(Path("broken").absolute()))
     try:
-        return scene.call(probe, [], Datasets(Config(), Path("data")), 1, 1, 1)
+        return scene.call(probe, [], 1, 1, 1)
     finally:
-        del os.environ["PYTHONPATH"]
+        del sys.path[0]
 
 
 def profile(content: str | None):
@@ -155,14 +136,7 @@ def profile(content: str | None):
 
 
 PLAN = {
-    "FILE: no such file; call plan in the checkout, or name it with --snakefile": lambda scene: plan(scene, "nowhere"),
-    "snakemake: not found; install the package's extra `workflow`, or activate it": without_snakemake,
-    "snakemake's dry run failed:": lambda scene: plan(scene, str(scene.write("toy", "rule all:\n    input: 'x'\n"))),
-    "a measuring process failed (...); try --workers 1": broken_tensorflow,
-    "only NUMBER trainings were measured, NUMBER are needed; give --probe-seconds more": lambda scene: scene.call(
-        fit, []
-    ),
-    "Nothing is to be done; --all forecasts the whole run.": everything_done,
+    "a measuring process failed (...); call plan where more memory is free": broken_tensorflow,
     "FILE: cannot be read (...); name a profile's folder, as `slurm`": profile(None),
 }
 PROVOCATIONS = SNAKEMAKE | SLURM | PLAN

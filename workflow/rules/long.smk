@@ -30,6 +30,8 @@ rule long_training:
         results.long_training(),
     log:
         results.log("exp2/long/{dataset}/{name}/repeat{repeat}"),
+    benchmark:
+        results.benchmark("exp2/long/{dataset}/{name}/repeat{repeat}")
     wildcard_constraints:
         name="|".join(LONG_NETWORKS),
         repeat=r"\d+",

@@ -14,6 +14,8 @@ rule prewarm_task:
         results.prewarmed(),
     log:
         results.log("prewarm/{dataset}/part{part}"),
+    benchmark:
+        results.benchmark("prewarm/{dataset}/part{part}")
     wildcard_constraints:
         part=r"\d+",
     priority: 1

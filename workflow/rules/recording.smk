@@ -9,6 +9,8 @@ rule record_part:
         results.recorded(),
     log:
         results.log("recorded/{space}/part{part}"),
+    benchmark:
+        results.benchmark("recorded/{space}/part{part}")
     wildcard_constraints:
         space="chain|multi_branch",
         part=r"\d+",

@@ -8,6 +8,8 @@ rule random_search:
         steps=results.steps("{experiment}", "random_search"),
     log:
         results.log("{experiment}/random_search/{dataset}/seed{seed}"),
+    benchmark:
+        results.benchmark("{experiment}/random_search/{dataset}/seed{seed}")
     wildcard_constraints:
         experiment="exp1|exp2",
     conda:
@@ -35,6 +37,8 @@ use rule random_search as dqn with:
         policy=directory(results.policy("exp1", "dqn")),
     log:
         results.log("exp1/dqn/{dataset}/seed{seed}"),
+    benchmark:
+        results.benchmark("exp1/dqn/{dataset}/seed{seed}")
     params:
         method="dqn",
         config=SETTINGS.subset(*SEARCH_SECTIONS, "dqn"),
@@ -55,6 +59,8 @@ use rule random_search as meta_a2c with:
         policy=directory(results.policy("exp1", "meta_a2c")),
     log:
         results.log("exp1/meta_a2c/{dataset}/seed{seed}"),
+    benchmark:
+        results.benchmark("exp1/meta_a2c/{dataset}/seed{seed}")
     wildcard_constraints:
         dataset="|".join(TRAINING),
     # The chain is serial, so it must not wait for searches that can run beside it.
@@ -79,6 +85,8 @@ use rule random_search as evaluate_policy with:
         steps=results.steps("exp2", "meta_a2c"),
     log:
         results.log("exp2/meta_a2c/{dataset}/seed{seed}"),
+    benchmark:
+        results.benchmark("exp2/meta_a2c/{dataset}/seed{seed}")
     params:
         method="meta_a2c",
         config=SETTINGS.subset(*META_SECTIONS),
@@ -98,6 +106,8 @@ use rule random_search as multi_branch with:
         policy=directory(results.policy("exp3", "sigma{sigma}")),
     log:
         results.log("exp3/sigma{sigma}/{dataset}/seed{seed}"),
+    benchmark:
+        results.benchmark("exp3/sigma{sigma}/{dataset}/seed{seed}")
     wildcard_constraints:
         sigma=r"\d+(\.\d+)?",
     priority: 1
@@ -126,6 +136,8 @@ use rule random_search as hardness_study with:
         policy=directory(results.policy("appendix_a", "meta_a2c")),
     log:
         results.log("appendix_a/meta_a2c/{dataset}/seed{seed}"),
+    benchmark:
+        results.benchmark("appendix_a/meta_a2c/{dataset}/seed{seed}")
     params:
         method="meta_a2c",
         config=SETTINGS.subset(*META_SECTIONS),
