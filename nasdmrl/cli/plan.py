@@ -54,7 +54,7 @@ def plan(
 def _settled(config: str | None, profile: Path | None, snakefile: Path):
     """The checked configuration file, None where the profile's is meant, and how many jobs run at once."""
     from nasdmrl.config.model import load
-    from nasdmrl.preflight.profiles import config_file, read_profile
+    from nasdmrl.preflight.slurm import config_file, read_profile
 
     values = read_profile(profile) if profile else {}
     load(config or config_file(values) or DEFAULT_CONFIG)
@@ -66,7 +66,7 @@ def _settled(config: str | None, profile: Path | None, snakefile: Path):
 def _parallel(profile: dict[str, Any]):
     """Jobs at once: as many as a cluster's profile says, else as this machine's cores take."""
     from nasdmrl.preflight.planning.forecast import Parallel
-    from nasdmrl.preflight.profiles import limit_of
+    from nasdmrl.preflight.slurm import limit_of
     from nasdmrl.training.runtime import cores
 
     if "jobs" not in profile:
