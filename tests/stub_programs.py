@@ -20,5 +20,5 @@ def empty_path(folder, monkeypatch):
 def failing(checks):
     """The one check that is not ok."""
     (check,) = [check for check in checks if check.state != "ok"]
-    assert check.cure
+    assert check.fix
     return check

@@ -7,7 +7,7 @@ from stub_programs import failing
 from nasdmrl.config.model import from_dict, load
 from nasdmrl.data.images import ImageData
 from nasdmrl.preflight.disk import count_images, disk_needs, vgg19_cut_parameters
-from nasdmrl.preflight.doctor.storage import check_space
+from nasdmrl.preflight.doctor import check_space
 from nasdmrl.training.checkpoints import save_checkpoint
 
 
@@ -69,7 +69,7 @@ def test_more_than_the_disk_has(tmp_path):
     check = failing([check_space(huge, tmp_path)])
     assert check.state == "FAILED"
     assert "3,2" in check.found
-    assert "larger disk" in check.cure
+    assert "larger disk" in check.fix
 
 
 def test_what_is_there_is_not_needed_again(tmp_path, root):

@@ -16,13 +16,8 @@ from stub_programs import empty_path, failing, program
 from nasdmrl.config.model import from_dict
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.paper.datasets import ArchiveFile
-from nasdmrl.preflight.doctor import software
-from nasdmrl.preflight.doctor.archives import address_problem, check_archives
-from nasdmrl.preflight.doctor.checks import guarded
-from nasdmrl.preflight.doctor.commands import ask
-from nasdmrl.preflight.doctor.examination import Examination, examine
-from nasdmrl.preflight.doctor.exchange import exchange
-from nasdmrl.preflight.doctor.storage import check_file_system
+from nasdmrl.preflight import doctor
+from nasdmrl.preflight.checks import ask, guarded
 from nasdmrl.software import versions
 
 SUBSETS = {"require_official_counts": False}
@@ -35,60 +30,59 @@ def bin_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("number", "wanted", "holds"),
-    [
-        ("3.11.7", ">=3.11,<3.14", True),
-        ("3.10.9", ">=3.11,<3.14", False),
-        ("3.14.0", "<3.14,>=3.11", False),
-        ("2.21.3", "==2.21.*", True),
-        ("2.20.0", "==2.21.*", False),
-        ("9.27.1", ">=9.3,<10", True),
-        ("10.0", ">=9.3,<10", False),
-    ],
+    ("number", "fails"),
+    [("3.11.7", False), ("3.13.0", False), ("3.10.9", True), ("3.14.0", True)],
 )
-def test_versions(number, wanted, holds):
-    assert software.satisfies(number, wanted) is holds
+def test_python_of_another_version_and_snakemake_that_is_not_on_the_path(bin_folder, monkeypatch, number, fails):
+    monkeypatch.setattr("platform.python_version", lambda: number)
+    check = failing([doctor.check_software()])
+    assert (f"Python {number} (needed: " in check.found, "activate" not in check.fix) == (fails, fails)
 
 
-def test_snakemake_that_is_not_on_the_path(bin_folder):
-    assert "activate" in failing([software.check_packages()]).cure
+def test_packages_that_are_missing_or_old(monkeypatch):
+    versions = {"snakemake": "9.2.0", "papermill": "2.7.0", "snakemake-executor-plugin-slurm": ""}
+    monkeypatch.setattr(doctor, "_installed", versions.get)
+    check = failing([doctor.check_software()])
+    assert "snakemake 9.2.0 (needed: <10,>=9.3); snakemake-executor-plugin-slurm is missing" in check.found
+    assert "papermill" not in check.found
 
 
 @pytest.mark.parametrize(
-    ("body", "found", "cure"),
+    ("body", "found", "fix"),
     [
-        ("sleep 60", "no answer within 0.5 s", "faster file system"),
+        ("sleep 60", "no answer within 0.5 s", "import tensorflow"),
         ("kill -ILL $$", "killed by SIGILL", "AVX"),
         ("kill -SEGV $$", "killed by SIGSEGV", "rm -rf .venv"),
         ("echo \"ModuleNotFoundError: No module named 'tensorflow'\" >&2; exit 1", "No module", "make install"),
         ('echo \'{"version": "2.5.0", "cuda": true, "gpus": []}\'', "2.5.0 where the package wants ==", "make install"),
     ],
 )
-def test_tensorflow_that_hangs_crashes_or_is_another(tmp_path, body, found, cure):
-    check = failing([software.check_tensorflow(False, program(tmp_path, "python", body), 0.5)])
+def test_tensorflow_that_hangs_crashes_or_is_another(tmp_path, body, found, fix):
+    check = failing([doctor.check_tensorflow(False, program(tmp_path, "python", body), 0.5)])
     assert check.state == "FAILED"
     assert found in check.found
-    assert cure in check.cure
+    assert fix in check.fix
 
 
 def fake_tensorflow(folder, **known):
     """A Python whose TensorFlow has the right version and says this of itself."""
-    right = software.requirement("tensorflow").strip("=*.") + ".9"
+    right = doctor.wanted_version("tensorflow").strip("=*.") + ".9"
     return program(folder, "python", f"echo '{json.dumps({'version': right, 'cuda': False, 'gpus': [], **known})}'")
 
 
 def test_gpus_found_missed_and_asked_for(bin_folder):
     def check(gpus_wanted, **known):
-        return software.check_tensorflow(gpus_wanted, fake_tensorflow(bin_folder, **known), 5)
+        return doctor.check_tensorflow(gpus_wanted, fake_tensorflow(bin_folder, **known), 5)
 
     assert "no GPU on this machine" in check(False).found
     assert "built for the CPU" in failing([check(True)]).found
-    assert failing([check(True)]).cure == "bash envs/gpu.sh"
+    assert "bash envs/gpu.sh" in failing([check(True)]).fix
     assert check(True, cuda=True).state == "ok"
     program(bin_folder, "nvidia-smi", "echo 'GPU 0: NVIDIA H100 (UUID: GPU-1)'")
     missed = failing([check(False)])
-    assert (missed.state, "NVIDIA H100" in missed.found, missed.cure == "bash envs/gpu.sh") == ("warning", True, True)
-    assert "driver" in failing([check(False, cuda=True)]).cure
+    assert (missed.state, missed.found.endswith("does: GPU 0: NVIDIA H100"), "driver" in missed.fix) == (
+        ("warning", True, True)
+    )
     assert "1 GPU: NVIDIA H100" in check(False, cuda=True, gpus=["NVIDIA H100"]).found
 
 
@@ -113,7 +107,7 @@ def alive(process):
 
 def archive_checks(folder, **data):
     settings = from_dict({"data": {"source": "archives", "archives": str(folder), **data}}, "test")
-    return {check.name: check for check in check_archives(settings, folder, offline=False)}
+    return {check.name: check for check in doctor.check_archives(settings, folder, offline=False)}
 
 
 @pytest.fixture
@@ -129,7 +123,7 @@ def copied(standins, tmp_path):
 def test_archives_that_are_there(copied):
     checks = archive_checks(copied, **SUBSETS)
     assert {check.state for check in checks.values()} == {"ok"}
-    assert "16 classes, 640 images (officially 47 and 5,640)" in checks["dtd"].found
+    assert "16 classes, 640 images (not the official files, which hold 47 and 5,640)" in checks["dtd"].found
 
 
 def test_archives_of_another_size_than_the_official(copied):
@@ -144,19 +138,19 @@ def test_archive_missing_and_archive_cut_short(copied):
     (copied / "dtd-r1.0.1.tar.gz").write_bytes(cut)
     checks = archive_checks(copied, **SUBSETS)
     assert "lacks imagelabels.mat" in checks["vgg_flower"].found
-    assert "imagelabels.mat" in checks["vgg_flower"].cure
+    assert "imagelabels.mat" in checks["vgg_flower"].fix
     assert "damaged or cut short" in checks["dtd"].found
     assert [name for name, check in checks.items() if check.state == "FAILED"] == ["vgg_flower", "dtd"]
 
 
-def test_a_dataset_of_ones_own(tmp_path):
+def test_a_custom_dataset(tmp_path):
     for name in ("cat/1.jpg", "cat/2.jpg", "cat/3.jpg", "dog/1.jpg", "dog/2.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     settings = from_dict({"data": {"source": "standin", "own": {"pets": str(tmp_path)}}}, "test")
-    assert "dog: 2 images" in list(check_archives(settings, tmp_path, False))[-1].found
+    assert "dog: 2 images" in list(doctor.check_archives(settings, tmp_path, False))[-1].found
     (tmp_path / "dog/3.png").touch()
-    assert "2 classes, 6 images" in list(check_archives(settings, tmp_path, False))[-1].found
+    assert "2 classes, 6 images" in list(doctor.check_archives(settings, tmp_path, False))[-1].found
 
 
 class Server(http.server.BaseHTTPRequestHandler):
@@ -175,35 +169,37 @@ def test_addresses():
     server = http.server.HTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}"
-    assert address_problem(ArchiveFile("a.zip", f"{base}/a.zip", 10)) == ""
-    assert "404" in address_problem(ArchiveFile("a.zip", f"{base}/gone", 10))
-    assert "offers 10 bytes, the official file has 99" in address_problem(ArchiveFile("a.zip", f"{base}/a.zip", 99))
+    assert doctor.address_problem(ArchiveFile("a.zip", f"{base}/a.zip", 10)) == ""
+    assert "404" in doctor.address_problem(ArchiveFile("a.zip", f"{base}/gone", 10))
+    assert "offers 10 bytes, the official file has 99" in doctor.address_problem(
+        ArchiveFile("a.zip", f"{base}/a.zip", 99)
+    )
     server.shutdown()
     server.server_close()
-    assert "no connection to 127.0.0.1" in address_problem(ArchiveFile("a.zip", f"{base}/a.zip", 10))
+    assert "no connection to 127.0.0.1" in doctor.address_problem(ArchiveFile("a.zip", f"{base}/a.zip", 10))
 
 
 def test_offline_says_what_there_is_to_download(tmp_path):
-    (check,) = check_archives(from_dict({}, "test"), tmp_path, offline=True)
+    (check,) = doctor.check_archives(from_dict({}, "test"), tmp_path, offline=True)
     assert check.state == "warning"
     assert "8 files to download, 5,166 MB" in check.found
-    assert "NASDMRL_ARCHIVES" in check.cure
+    assert "NASDMRL_ARCHIVES" in check.fix
 
 
 def test_file_system_of_this_machine_and_nothing_stays(tmp_path):
-    assert check_file_system(tmp_path / "new/results").state == "ok"
+    assert doctor.check_shared_folder(tmp_path / "new/results").state == "ok"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):
     (tmp_path / "results").touch()
-    (check,) = guarded("results folder", check_file_system, tmp_path / "results")
-    assert (check.state, "--folder" in check.found) == ("FAILED", True)
+    (check,) = guarded("results folder", doctor.check_shared_folder, tmp_path / "results")
+    assert (check.state, "--folder" in check.fix) == ("FAILED", True)
 
 
 def test_nothing_seen_of_the_other(tmp_path):
     with pytest.raises(NasdmrlError, match="nothing seen within 0.1 s"):
-        exchange(tmp_path, "mine", "other", 0.1)
+        doctor.exchange(tmp_path, "mine", "other", 0.1)
 
 
 def test_an_exception_in_a_check_is_a_failed_check():
@@ -211,7 +207,23 @@ def test_an_exception_in_a_check_is_a_failed_check():
     assert (check.name, check.state, "ZeroDivisionError" in check.found) == ("name", "FAILED", True)
 
 
-def doctor(*arguments, cwd, path):
+@pytest.mark.parametrize("state", ["ok", "FAILED"])
+def test_snakemakes_cache_that_can_and_cannot_be_written(tmp_path, monkeypatch, state):
+    """A file where the folder should be, which stops the superuser too. Snakemake then ends in a traceback, indeed."""
+    if state == "FAILED":
+        (tmp_path / "cache").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    check = doctor.check_snakemake_cache()
+    assert check.state == state
+    assert str(tmp_path / "cache/snakemake") in check.found
+    assert check.fix.startswith("export XDG_CACHE_HOME=" if state == "FAILED" else "")
+    (tmp_path / "Snakefile").write_text("rule a:\n    shell: 'true'\n")
+    command = [sys.executable, "-m", "snakemake", "--dry-run"]
+    run = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert ("Traceback" in run.stdout) == (run.returncode != 0) == (state == "FAILED")
+
+
+def call_doctor(*arguments, cwd, path):
     command = [sys.executable, "-m", "nasdmrl.cli", "doctor", *map(str, arguments)]
     environment = {**os.environ, "PATH": str(path)}
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment)
@@ -220,28 +232,29 @@ def doctor(*arguments, cwd, path):
 def test_all_is_good_on_this_machine(root, tmp_path):
     """Without SLURM's commands, which this machine may have without a cluster."""
     path, tensorflow = os.path.dirname(sys.executable), versions()["tensorflow"]
-    result = doctor("--folder", tmp_path / "results", cwd=root, path=path)
+    result = call_doctor("--folder", tmp_path / "results", cwd=root, path=path)
     assert (result.returncode, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert [line[:8].strip() for line in lines[:-1] if not line.startswith(" ")] == ["ok"] * 8
+    assert [line[:8].strip() for line in lines[:-1] if not line.startswith(" ")] == ["ok"] * 9
     assert f"ok       TensorFlow         {tensorflow}, no GPU on this machine" in result.stdout
-    assert lines[-1] == "8 checks: 0 FAILED, 0 with a warning"
+    assert lines[-1] == "9 checks: 0 FAILED, 0 with a warning"
     assert "\x1b" not in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
-def test_profile_for_a_cluster_without_slurm_fails_with_its_cures(root, tmp_path):
-    result = doctor("--profile", "slurm", "--offline", cwd=root, path=os.path.dirname(sys.executable))
+def test_profile_for_a_cluster_without_slurm_fails_with_its_fixes(root, tmp_path):
+    result = call_doctor("--profile", "slurm", "--offline", cwd=root, path=os.path.dirname(sys.executable))
     assert (result.returncode, result.stderr) == (1, "")
     assert "ok       configuration      config/paper.yaml" in result.stdout
     assert "FAILED   SLURM              not on the PATH: sbatch" in result.stdout
     assert "module load slurm" in result.stdout
 
 
-def test_configuration_and_profile_that_cannot_be_read_leave_the_other_checks(tmp_path):
+@pytest.mark.parametrize("profile", [None, "nowhere"])
+def test_what_cannot_be_read_leaves_the_other_checks(tmp_path, profile):
     (tmp_path / "c.yaml").write_text(yaml.safe_dump({"date": 1}))
-    what = Examination(str(tmp_path / "c.yaml"), tmp_path / "nowhere", tmp_path / "results")
-    profile, configuration, python, packages = itertools.islice(examine(what), 4)
-    assert (profile.state, "cannot be read" in profile.found) == ("FAILED", True)
-    assert (configuration.state, "did you mean `data`" in configuration.found) == ("FAILED", True)
-    assert (python.name, python.state, packages.state) == ("Python", "ok", "ok")
+    checks = doctor.examine(str(tmp_path / "c.yaml"), profile and tmp_path / profile, tmp_path / "results")
+    configuration, software = itertools.islice(checks, 2)
+    assert configuration.state == "FAILED"
+    assert ("cannot be read" if profile else "did you mean `data`") in configuration.found
+    assert (software.name, software.state) == ("software", "ok")

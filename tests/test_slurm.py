@@ -5,13 +5,10 @@ import re
 import shutil
 import stat
 import subprocess
-from collections import Counter
 
 import pytest
 import yaml
-
-from nasdmrl.config.model import load
-from nasdmrl.preflight.doctor.waiting import check_arrays, most_jobs
+from stub_programs import program
 
 STUBS = {  # what SLURM's commands answer; sbatch refuses, so that nothing runs
     "sbatch": "exit 1",
@@ -37,17 +34,6 @@ LATER = {
 }
 SEARCHES = {"random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study"}
 TRAIN = {*SEARCHES, "prewarm_task", "long_training"}
-LEARNED, UNSEEN = ["omniglot", "vgg_flower", "dtd"], ["aircraft", "cu_birds"]
-ARRAYS = {  # all jobs of these rules, of one seed
-    "prewarm_task": [f"results/prewarm/{name}/part{part}.csv" for name in LEARNED + UNSEEN for part in range(16)],
-    "hardness_study": [f"results/appendix_a/meta_a2c/{name}/{SEED}" for name in [*LEARNED, *UNSEEN, "traffic_sign"]],
-    "long_training": [
-        f"results/exp2/long/{name}/{network}/repeat{repeat}/epochs.csv"
-        for name in UNSEEN
-        for network in ("best1", "best2", "vgg19_cut")
-        for repeat in range(5)
-    ],
-}
 
 
 @pytest.fixture(scope="module")
@@ -140,28 +126,22 @@ def values(asked, name, attempts):
     return [eval(str(asked[name]), {"attempt": attempt, "min": min}) for attempt in attempts]
 
 
-def test_all_ready_jobs_are_submitted_at_once(root, profile, tmp_path):
-    """116 jobs: none is held back from its array, and no array's commands are more than one argument holds."""
-    calls = sbatch_calls(root, tmp_path, profile, [target for targets in ARRAYS.values() for target in targets])
-    sizes = Counter()
-    for line in (line for line in calls.splitlines() if "--array" in line):
-        first, last = map(int, re.search(r"--array=(\d+)-(\d+)", line).groups())
-        sizes[re.search(r"--comment rule_(\w+)_wildcards", line)[1]] += last - first + 1
-        assert "--wrap" in line
-        assert len(line) < 2**16
-    assert sizes == {rule: len(targets) for rule, targets in ARRAYS.items()}
+def test_jobs_are_single_and_requeued_where_they_are_preempted(submitted):
+    for options in submitted.values():
+        assert "--requeue" in options
+        assert "--array" not in options
 
 
-def test_no_limit_holds_a_job_back_with_ten_seeds(root, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    config, profile = tmp_path / "config.yaml", yaml.safe_load((root / "slurm/config.yaml").read_text())
-    config.write_text(yaml.safe_dump({"scale": "paper", "seeds": list(range(10))}))
-    settings = load(config)
-    command = [shutil.which("snakemake"), "all", "--dry-run", "--forceall", "--configfile", str(config)]
-    dry = subprocess.run([*command, "--snakefile", f"{root}/workflow/Snakefile"], capture_output=True, text=True)
-    assert int(re.search(r"^total +(\d+)$", dry.stdout + dry.stderr, re.MULTILINE)[1]) <= most_jobs(settings)
-    assert most_jobs(settings) <= profile["jobs"]
-    assert [check.state for check in check_arrays(config, profile, settings)] == ["ok"]
+@pytest.mark.parametrize(("time", "requeued"), [("2020-02-20T20:20:20", True), ("None", False)])
+def test_a_preempted_job_asks_to_be_requeued(root, tmp_path, time, requeued):
+    """SLURM ends a job by SIGTERM, also one that is cancelled by hand, which must not come back."""
+    stub = program(tmp_path, "scontrol", f'echo "$*" >> {tmp_path}/calls; echo PreemptTime={time}')
+    precommand = yaml.safe_load((root / "slurm/config.yaml").read_text())["precommand"]
+    wrapped = subprocess.check_output(f'printf %s "{precommand}"', shell=True, text=True)  # as in --wrap="..."
+    environment = {"PATH": f"{os.path.dirname(stub)}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
+    subprocess.run(["sh", "-c", f"{wrapped} && kill -TERM $$"], env=environment)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls == ["show job 7"] + ["requeue 7"] * requeued
 
 
 def calls_of_edited(root, folder, *edits):

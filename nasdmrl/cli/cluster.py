@@ -20,11 +20,11 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Do not try the archives' addresses.")] = False,
     srun: Annotated[bool, typer.Option("--srun", help="Run a small job on each kind of node (needs SLURM).")] = False,
 ) -> None:
-    """Check what a run needs before anything is submitted; says how to mend what fails, and exits with 1."""
-    from nasdmrl.preflight.doctor.examination import Examination, examine
+    """Check what a run needs before anything is submitted; says how to fix what fails, and exits with 1."""
+    from nasdmrl.preflight.doctor import examine
 
     states = []
-    for check in examine(Examination(config, profile, folder, offline, srun, DEFAULT_CONFIG)):
+    for check in examine(config, profile, folder, offline, srun, DEFAULT_CONFIG):
         states.append(check.state)
         typer.echo(typer.style(f"{check.state:<8}", fg=COLOURS[check.state]) + str(check)[8:])
     failures, warnings = states.count("FAILED"), states.count("warning")

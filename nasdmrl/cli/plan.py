@@ -32,7 +32,7 @@ def plan(
     from nasdmrl.files import write_json
     from nasdmrl.preflight.plan import page
     from nasdmrl.preflight.plan import plan as planned
-    from nasdmrl.preflight.profiles import config_file, limit_of, read_profile, requests, wants_gpu
+    from nasdmrl.preflight.slurm import config_file, limit_of, read_profile, requests, wants_gpu
 
     values = read_profile(profile) if profile else {}
     at_once = (limit_of(values["jobs"]) or UNLIMITED) if "jobs" in values else None

@@ -7,7 +7,7 @@ from nasdmrl.config.model import Config
 from nasdmrl.data.custom import class_of_images
 from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS
 from nasdmrl.paper.datasets import DATASETS, with_role
-from nasdmrl.paper.experiments import RANKS
+from nasdmrl.paper.experiments import LONG_NETWORKS
 from nasdmrl.space.costs import vgg19_cut_costs
 from nasdmrl.training.runtime import cores
 
@@ -41,14 +41,9 @@ def disk_needs(settings: Config, jobs: int | None = None) -> dict[str, int]:
         "records": sum(_record_bytes(name, settings) for name in [*used, *own]),
         "images": sum(count_images(name, settings) for name in [*used, *own]) * 3 * settings.data.image_size**2,
         "checkpoints": _checkpoint_bytes(settings, jobs),
-        "searches": _search_bytes(settings, len(used) + len(own)),
+        "searches": _search_bytes(settings),
         "exhibits": EXHIBIT_BYTES,
     }
-
-
-def long_trainings(settings: Config) -> int:
-    """Trainings of Exp. 2b: the best networks and the VGG19 cut of each evaluation dataset, each repeat (Section 7)."""
-    return (len(RANKS) + 1) * settings.exp2.repeats * len(with_role("evaluation"))
 
 
 def trainings_at_once(settings: Config) -> int:
@@ -57,17 +52,13 @@ def trainings_at_once(settings: Config) -> int:
 
 
 def datasets_used(settings: Config) -> list[str]:
-    """Ids of the paper's datasets that a run uses; traffic_sign may be skipped, or missing and optional."""
-    choice, source = settings.appendix_a.traffic_sign, settings.data.source
-    files = [Path(settings.data.archives) / file.name for file in DATASETS["traffic_sign"].files]
-    left_out = choice == "skip" or (
-        choice == "optional" and source == "archives" and not all(file.exists() for file in files)
-    )
-    return [name for name in DATASETS if name != "traffic_sign" or not left_out]
+    """Ids of the paper's datasets that a run's searches use; traffic_sign may be left out (`appendix_a`)."""
+    searched = {search.dataset for search in settings.searches()}
+    return [name for name in DATASETS if name in searched]
 
 
 def count_images(dataset: str, settings: Config) -> int:
-    """Images of a dataset that are decoded: the official number, the stand-ins' or one's own, within `data`'s limits.
+    """Images of a dataset that are decoded, within `data`'s limits: official ones, stand-ins or a custom dataset's.
 
     Raises `DataError` for a folder of `data.own` that holds no dataset.
     """
@@ -109,14 +100,14 @@ def _record_bytes(dataset: str, settings: Config) -> int:
 
 
 def _checkpoint_bytes(settings: Config, jobs: int | None) -> int:
-    """Twice a checkpoint for each training, since the next one is written before the last one goes.
+    """Twice a checkpoint for each training of Exp. 2b, since the next one is written before the last one goes.
 
     The best networks are not known beforehand; each counts as much as the VGG19 cut.
     """
-    sizes = [vgg19_cut_parameters(settings, name) for name in with_role("evaluation")]
-    trainings = long_trainings(settings)
+    datasets = with_role("evaluation")
+    trainings = len(LONG_NETWORKS) * settings.exp2.repeats * len(datasets)
     at_once = trainings if jobs is None else min(jobs, trainings)
-    return 2 * at_once * max(sizes) * CHECKPOINT_BYTES
+    return 2 * at_once * max(vgg19_cut_parameters(settings, name) for name in datasets) * CHECKPOINT_BYTES
 
 
 def vgg19_cut_parameters(settings: Config, dataset: str) -> int:
@@ -126,10 +117,6 @@ def vgg19_cut_parameters(settings: Config, dataset: str) -> int:
     return vgg19_cut_costs(shape, min(classes, data.classes or classes), settings.long_recipe(0))[0]
 
 
-def _search_bytes(settings: Config, hardness: int) -> int:
+def _search_bytes(settings: Config) -> int:
     """Step logs, stored evaluations and policies of all searches."""
-    chain = [steps for _, trials in settings.exp1 for _, steps in trials]
-    unseen = [settings.exp2.evaluation_steps] * 2 * (len(with_role("evaluation")) + len(settings.data.own))
-    branches = [settings.exp3.steps] * len(settings.exp3.sigmas)
-    steps = [*chain, *unseen, *branches, *[settings.appendix_a.steps] * hardness]
-    return len(settings.seeds) * (STEP_BYTES * sum(steps) + POLICY_BYTES * len(steps))
+    return len(settings.seeds) * sum(STEP_BYTES * search.steps + POLICY_BYTES for search in settings.searches())

@@ -16,7 +16,8 @@ install() {
 start_munge() {
   [ -s /etc/munge/munge.key ] || mungekey --create
   install_folder munge /run/munge
-  pgrep -x munged > /dev/null || runuser -u munge -- /usr/sbin/munged
+  install_folder munge "$folder/munge"
+  munge --no-input > /dev/null 2>&1 || runuser -u munge -- /usr/sbin/munged --pid-file="$folder/munge/munged.pid"
 }
 
 install_folder() { mkdir -p "$2" && chown "$1" "$2" && chmod 755 "$2"; }
@@ -24,7 +25,8 @@ install_folder() { mkdir -p "$2" && chown "$1" "$2" && chmod 755 "$2"; }
 start_database() {
   install_folder mysql "$folder/mysql"
   install_folder mysql /run/mysqld
-  printf '[mariadbd]\ndatadir=%s\nsocket=%s\nuser=mysql\nskip-networking\n' "$folder/mysql" "$socket" > "$folder/my.cnf"
+  printf '[mariadbd]\ndatadir=%s\nsocket=%s\npid-file=%s\nuser=mysql\nskip-networking\n' "$folder/mysql" "$socket" \
+    "$folder/mysql/mariadbd.pid" > "$folder/my.cnf"
   mariadb-install-db --user=mysql --datadir="$folder/mysql" --auth-root-authentication-method=normal --skip-test-db \
     > "$folder/mysql.log" 2>&1
   mariadbd --defaults-file="$folder/my.cnf" >> "$folder/mysql.log" 2>&1 &
@@ -47,7 +49,7 @@ start_slurm() {
   sacctmgr -i add user root Account=nasdmrl DefaultAccount=nasdmrl > /dev/null
   slurmctld
   for node in cpu1 cpu2 gpu1; do mkdir -p "$folder/spool/$node" && slurmd -N "$node"; done
-  wait_for sh -c 'test "$(sinfo -h -N -t idle | wc -l)" = 3'
+  wait_for sh -c 'test "$(sinfo -h -N -t idle -o %N | sort -u | wc -l)" = 3'
 }
 
 wait_for() {
@@ -60,14 +62,29 @@ wait_for() {
 }
 
 stop() {
-  for name in slurmd slurmctld slurmdbd mariadbd munged; do pkill -x "$name" || true; done
-  sleep 1
-  pkill -9 -x slurmstepd || true
+  if grep -qs "=$folder/" /etc/slurm/slurm.conf && timeout 5 scancel --user=root 2> /dev/null; then
+    for _ in $(seq 20); do # until its steps have ended; a step outlives slurmd
+      if [ -z "$(timeout 5 squeue --noheader 2> /dev/null)" ]; then break; fi
+      sleep 0.5
+    done
+  fi
+  for file in "$folder"/slurm*.pid "$folder/mysql/mariadbd.pid" "$folder/munge/munged.pid"; do
+    if [ -s "$file" ]; then end "$(cat "$file")"; fi
+  done
   rm -rf "$folder"
   # With them every start of Snakemake would wait nine seconds for the controller, which its plugin asks.
   if grep -qs "=$folder/" /etc/slurm/slurm.conf; then # ours
     rm -f /etc/slurm/slurm.conf /etc/slurm/slurmdbd.conf /etc/slurm/gres.conf
   fi
+}
+
+end() { # a process of ours, and wait until it is gone
+  kill "$1" 2> /dev/null || return 0
+  for _ in $(seq 20); do
+    if ! kill -0 "$1" 2> /dev/null; then return 0; fi
+    sleep 0.5
+  done
+  kill -9 "$1" 2> /dev/null || true
 }
 
 case $command in

@@ -42,6 +42,13 @@ def minute_profile(profile_text, tmp_path_factory):
     return written(text.replace("min(1440 * attempt, 4320)", "1"), tmp_path_factory)
 
 
+@pytest.fixture(params=["cancelled", "requeued"])
+def preempted_profile(profile_text, tmp_path_factory, request):
+    """The same for a site that preempts what trains, and cancels or requeues it then."""
+    text = profile_text.replace("    gpu: 1\n", "").replace("slurm_partition: gpu", f"slurm_partition: {request.param}")
+    return written(text, tmp_path_factory)
+
+
 def written(text, tmp_path_factory):
     folder = tmp_path_factory.mktemp("profile")
     (folder / "config.yaml").write_text(text)

@@ -97,6 +97,28 @@ def test_a_walltime_of_a_minute_on_a_search_of_three(cluster, minute_profile, tm
     assert len(keys_of(tmp_path)) == len(set(keys_of(tmp_path)))
 
 
+def test_a_preempted_search_is_tried_again(cluster, preempted_profile, calm, tmp_path):
+    start = time.monotonic()
+    run = subprocess.Popen(command(tmp_path, [SEARCH], *on_slurm(preempted_profile)), cwd=ROOT)
+    job = wait_until(lambda: running(tmp_path, "random_search"))
+    wait_until(lambda: keys_of(tmp_path))
+    urgent = ["sbatch", "--partition=urgent", "--mem=7000", "--output=/dev/null", "--wrap", "sleep 5"]
+    subprocess.run(urgent, check=True, cwd=tmp_path.parent)
+    wait_until(lambda: running(tmp_path, "random_search") != job)
+    assert run.wait(timeout=600) == 0
+    say(f"preempted, {preempted_profile}", tmp_path, start)
+    assert_same_results(calm, tmp_path, [SEARCH])
+    assert "PREEMPTED" in sacct(job, "--duplicates")
+    assert "COMPLETED" in sacct(job)
+    assert len(keys_of(tmp_path)) == len(set(keys_of(tmp_path)))
+
+
+def sacct(job, *options):
+    """States of a job, one for each time that it was started with `--duplicates`."""
+    command = ["sacct", "-X", "-n", "-P", "--format=State", f"--jobs={job}", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
 def seconds_spent(log):
     """What the steps of a search took."""
     lines = log.read_text().splitlines()

@@ -1,1 +1,0 @@
-"""What a run needs, checked before anything is submitted (`nasdmrl doctor`)."""
