@@ -37,7 +37,7 @@ use rule random_search as dqn with:
         results.log("exp1/dqn/{dataset}/seed{seed}"),
     params:
         method="dqn",
-        config=SETTINGS.subset(*SEARCH_SECTIONS, "dqn"),
+        config=SETTINGS.subset(*SEARCH_SECTIONS, *AGENTS["dqn"].sections),
         steps=search_steps("dqn"),
         store=results.STORE,
         training=TRAINING_FORMAT,

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 import requests
 
 from nasdmrl.config.model import ARCHIVES_VARIABLE, Config
-from nasdmrl.data.archives import open_index
+from nasdmrl.data.archives import ArchiveFile
+from nasdmrl.data.catalogue import SOURCES, open_index
 from nasdmrl.data.custom import class_of_images
 from nasdmrl.errors import DataError
-from nasdmrl.paper.datasets import DATASETS, ArchiveFile
+from nasdmrl.paper.datasets import DATASETS
 from nasdmrl.preflight.disk import datasets_used
 from nasdmrl.preflight.doctor.checks import Check, failed, guarded, ok, warning
 
@@ -41,13 +42,13 @@ def _own(dataset: str, folder: str) -> Check:
 
 def _get(dataset: str, settings: Config) -> str:
     """What to do for a dataset whose files are missing from the folder."""
-    return f"put into {settings.data.archives}: {' '.join(file.url for file in DATASETS[dataset].files)}"
+    return f"put into {settings.data.archives}: {' '.join(file.url for file in SOURCES[dataset].files)}"
 
 
 def _in_folder(dataset: str, settings: Config) -> Check:
     """The official files are there; of the published size, or, where subsets are allowed, readable to the end."""
-    folder, files = Path(settings.data.archives), DATASETS[dataset].files
-    missing = [file.name for file in files if not (folder / file.name).is_file()]
+    folder, files = Path(settings.data.archives), SOURCES[dataset].files
+    missing = SOURCES[dataset].missing_from(folder)
     if missing:
         found = f"{folder} lacks {', '.join(missing)}"
         return failed(dataset, found, f"{_get(dataset, settings)}, or name another folder in ${ARCHIVES_VARIABLE}")
@@ -69,23 +70,23 @@ def _subset(dataset: str, folder: Path) -> Check:
     try:
         counts = open_index(dataset, folder).images_per_class()
     except DataError as error:
-        return failed(
-            dataset, str(error), f"fetch or make it again; the official ones: {DATASETS[dataset].files[0].url}"
-        )
-    official = f"officially {DATASETS[dataset].classes:,} and {DATASETS[dataset].images:,}"
+        official = SOURCES[dataset].files[0].url
+        return failed(dataset, str(error), f"fetch or make it again; the official ones: {official}")
+    facts = SOURCES[dataset].facts
+    official = f"officially {facts.classes:,} and {facts.images:,}"
     return ok(dataset, f"not the official files; {len(counts):,} classes, {sum(counts):,} images ({official})")
 
 
 def _at_addresses(datasets: list[str], home: Path, offline: bool) -> Check:
     """The files are downloaded, or their addresses answer."""
-    files = {(name, file) for name in datasets for file in DATASETS[name].files}
+    files = {(name, file) for name in datasets for file in SOURCES[name].files}
     missing = sorted(
         (file for name, file in files if not (home / name / file.name).is_file()), key=lambda file: file.url
     )
     if not missing:
         return ok("archives", f"downloaded, in {home}")
     found = f"{len(missing)} files to download, {sum(file.bytes or 0 for file in missing) / 1e6:,.0f} MB"
-    cure = "fetch them where there is network (addresses: nasdmrl/paper/datasets.py), then: "
+    cure = "fetch them where there is network (addresses: nasdmrl/data/DATASET.py), then: "
     cure += f"export {ARCHIVES_VARIABLE}=FOLDER"
     if offline:
         return warning("archives", f"{found}; addresses not tried (--offline)", cure)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nasdmrl.agents import METHODS
+from nasdmrl.agents.registry import AGENTS
 from nasdmrl.config.model import Config
 from nasdmrl.paper.datasets import DATASETS, with_role
 from nasdmrl.preflight.disk import long_trainings
@@ -37,9 +37,9 @@ USUAL_AGE = "ask the site's support to raise MinJobAge to SLURM's own 300 s"
 
 def most_jobs(settings: Config) -> int:
     """Jobs of a whole run (Section 7), roughly and from above, so that no more of them can be ready at once."""
-    learned, unseen, own = len(with_role("training")), len(with_role("evaluation")), len(settings.data.own)
+    learned, unseen, own = len(with_role("training")), len(with_role("evaluation")), len(settings.own_datasets)
     prewarm = settings.prewarm.tasks * (learned + unseen) if settings.prewarm.on else 0
-    searches = len(METHODS) * (learned + unseen + own) + len(settings.exp3.sigmas) + len(DATASETS) + own
+    searches = len(AGENTS) * (learned + unseen + own) + len(settings.exp3.sigmas) + len(DATASETS) + own
     return prewarm + long_trainings(settings) + len(settings.seeds) * searches + OTHER_JOBS + 10 * own
 
 

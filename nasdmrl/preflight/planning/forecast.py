@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nasdmrl.config.sections import LongRecipe
+from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.evaluation.store import EvaluationStore, evaluation_key
-from nasdmrl.paper.datasets import DATASETS
 from nasdmrl.paper.numbers import published
 from nasdmrl.preflight.disk import CHECKPOINT_BYTES, classes_and_images
 from nasdmrl.preflight.planning.costmodel import CostModel, load_of, relative_errors
@@ -127,7 +127,7 @@ def _agent_seconds(job: Job) -> float:
 
 
 def _bytes(dataset: str, name: str) -> int:
-    return next(file.bytes or 0 for file in DATASETS[dataset].files if file.name == name)
+    return next(file.bytes or 0 for file in SOURCES[dataset].files if file.name == name)
 
 
 @dataclass(frozen=True)
