@@ -14,7 +14,7 @@ from PIL import Image
 from benchmarks.table import Row, seconds
 from nasdmrl.config.model import ARCHIVES_VARIABLE
 from nasdmrl.config.sections import Data
-from nasdmrl.data.archives import open_index
+from nasdmrl.data.catalogue import open_index
 from nasdmrl.data.images import decode
 from nasdmrl.data.records import convert
 from nasdmrl.training.runtime import start_tensorflow

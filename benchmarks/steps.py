@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.table import Row, seconds
+from nasdmrl.agents import Trial
 from nasdmrl.agents.policies import Spaces
 from nasdmrl.agents.registry import make_agent
 from nasdmrl.agents.search import interact
@@ -43,7 +44,7 @@ def search(method: str, steps: int) -> Iterator[dict]:
     pixels = np.zeros((3, 84, 84, 3), np.uint8)
     data = ImageData("noise", pixels, np.zeros(3, np.int32), 3, "noise")
     env = NASEnv(Evaluator(data, Recipe(), Everything()))
-    return interact(make_agent(method, Spaces.of(env), 1, steps, Config()), env, steps)
+    return interact(make_agent(method, Trial(Spaces.of(env), 1, steps, Config())), env, steps)
 
 
 def rows() -> Iterator[Row]:

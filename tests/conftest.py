@@ -10,8 +10,8 @@ import pytest
 
 from nasdmrl.config.model import ARCHIVES_VARIABLE
 from nasdmrl.config.sections import Recipe
+from nasdmrl.data.catalogue import SOURCES, write_standins
 from nasdmrl.data.images import CARD, IMAGES, LABELS, ImageData
-from nasdmrl.data.standins import write_standins
 from nasdmrl.files import write_json
 from nasdmrl.training.runtime import start_tensorflow
 
@@ -40,10 +40,8 @@ def real_archives() -> Path:
 @pytest.fixture(scope="session")
 def standins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the stand-ins of all six datasets' archives."""
-    from nasdmrl.paper.datasets import DATASETS
-
     folder = tmp_path_factory.mktemp("standins")
-    for dataset in DATASETS:
+    for dataset in SOURCES:
         write_standins(dataset, folder)
     return folder
 

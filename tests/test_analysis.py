@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from nasdmrl.agents import METHODS
+from nasdmrl.agents.registry import AGENTS
 from nasdmrl.analysis.episodes import binned, episodes, read_logs
 from nasdmrl.analysis.figures.curves import curve_panel
 from nasdmrl.analysis.figures.panels import save
@@ -76,10 +76,10 @@ def test_logs_elsewhere_are_refused(tmp_path):
 
 
 def test_every_method_has_a_style_of_its_own():
-    styles = styles_of(METHODS)
-    assert list(styles) == list(METHODS)
+    styles = styles_of(AGENTS)
+    assert list(styles) == list(AGENTS)
     for part in ("color", "marker", "hatch"):
-        assert len({getattr(style, part) for style in styles.values()}) == len(METHODS)
+        assert len({getattr(style, part) for style in styles.values()}) == len(AGENTS)
 
 
 def test_figure_shows_and_holds_its_provenance(log, tmp_path):

@@ -23,7 +23,7 @@ MODULES = {names(path): path for path in sorted(PACKAGE.rglob("*.py")) if path !
 
 
 FOLDERS = (
-    *("paper", "config", "space", "data", "training", "evaluation", "agents", "analysis", "report", "preflight", "cli"),
+    *("paper", "data", "config", "space", "training", "evaluation", "agents", "analysis", "report", "preflight", "cli"),
 )
 """A folder imports from those before it only, and from the modules at the root, which import from no folder."""
 

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
+from nasdmrl.agents import Trial
 from nasdmrl.agents.policies import Spaces
 from nasdmrl.agents.registry import make_agent
 from nasdmrl.config.model import Config, from_dict, load
@@ -131,7 +132,7 @@ def test_unknown_key_is_refused_with_the_closest(tmp_path):
         ({"data": {"source": "archives"}}, r"data\.archives .*NASDMRL_ARCHIVES.* must name their folder"),
         ({"data": {"own": {"agent_dtd": "."}}}, r"data\.own: .*`agent_dtd`: .* not with `sigma` or `agent_`"),
         ({"data": {"own": {"sigma_plants": "."}}}, r"data\.own: .*`sigma_plants`: .* not with `sigma` or `agent_`"),
-        ({"data": {"own": {"dtd": "."}}}, r"data\.own: .*`dtd` is a dataset of the paper"),
+        ({"data": {"own": {"dtd": "."}}}, r"data\.own: .*`dtd` is a listed dataset"),
         (
             {"data": {"limits": {"omnglot": {}}}},
             r"data\.limits: .*`omnglot`: no such dataset; did you mean `omniglot`",
@@ -178,7 +179,7 @@ def test_fidelity_and_single_deviations():
 
 def test_deviations_of_the_agent():
     def released(config):
-        agent = make_agent("meta_a2c", Spaces((1,), 2), 0, 10, config)
+        agent = make_agent("meta_a2c", Trial(Spaces((1,), 2), 0, 10, config))
         return agent.released.forgets, agent.released.shifted_inputs
 
     assert released(Config()) == (False, False)

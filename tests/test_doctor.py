@@ -14,8 +14,8 @@ import yaml
 from stub_programs import empty_path, failing, program
 
 from nasdmrl.config.model import from_dict
+from nasdmrl.data.archives import ArchiveFile
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.paper.datasets import ArchiveFile
 from nasdmrl.preflight import doctor
 from nasdmrl.preflight.checks import ask, guarded
 from nasdmrl.software import versions
@@ -169,14 +169,12 @@ def test_addresses():
     server = http.server.HTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}"
-    assert doctor.address_problem(ArchiveFile("a.zip", f"{base}/a.zip", 10)) == ""
-    assert "404" in doctor.address_problem(ArchiveFile("a.zip", f"{base}/gone", 10))
-    assert "offers 10 bytes, the official file has 99" in doctor.address_problem(
-        ArchiveFile("a.zip", f"{base}/a.zip", 99)
-    )
+    assert doctor.address_problem(ArchiveFile(f"{base}/a.zip", 10)) == ""
+    assert "404" in doctor.address_problem(ArchiveFile(f"{base}/gone", 10))
+    assert "offers 10 bytes, the official file has 99" in doctor.address_problem(ArchiveFile(f"{base}/a.zip", 99))
     server.shutdown()
     server.server_close()
-    assert "no connection to 127.0.0.1" in doctor.address_problem(ArchiveFile("a.zip", f"{base}/a.zip", 10))
+    assert "no connection to 127.0.0.1" in doctor.address_problem(ArchiveFile(f"{base}/a.zip", 10))
 
 
 def test_offline_says_what_there_is_to_download(tmp_path):

@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from nasdmrl.data.archives import ArchiveFile
+from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.data.download import download, fetch
 from nasdmrl.errors import DataError
-from nasdmrl.paper.datasets import DATASETS, ArchiveFile
 
 CONTENT = np.random.RandomState(0).bytes(3_000_000)
 SIZE = len(CONTENT)
@@ -49,7 +50,7 @@ def server():
 
 
 def archive(url, size=SIZE, md5=MD5):
-    return ArchiveFile("a.zip", url, size, md5)
+    return ArchiveFile(url, size, md5)
 
 
 def test_whole_file(server, tmp_path):
@@ -89,7 +90,7 @@ def test_wrong_files_are_refused(server, tmp_path, path, size, md5, message):
 
 
 def test_size_is_named_before_it_starts_and_whole_files_are_kept(tmp_path, capsys):
-    names = [file.name for file in DATASETS["vgg_flower"].files]
+    names = [file.name for file in SOURCES["vgg_flower"].files]
     for name in names:
         (tmp_path / name).write_bytes(b"here already")
     assert [path.name for path in download("vgg_flower", tmp_path, names)] == names

@@ -6,7 +6,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from nasdmrl.agents import METHODS
+from nasdmrl.agents.registry import AGENTS
 from nasdmrl.analysis.episodes import MULTI_BRANCH_NETWORKS
 from nasdmrl.analysis.figures.registry import panels
 from nasdmrl.analysis.styles import METRICS
@@ -34,7 +34,7 @@ def printed(item):
 def test_names_are_those_of_the_package():
     table = curves()
     assert len(table) == 1600
-    assert set(table["method"]) == {*METHODS, "sigma0.0", "sigma0.1"}
+    assert set(table["method"]) == {*AGENTS, "sigma0.0", "sigma0.1"}
     assert set(table["dataset"]) == set(DATASETS) - {"traffic_sign"}
     assert set(table["metric"]) == {*METRICS, MULTI_BRANCH_NETWORKS, "entropy"}
     names = {item.name for item in panels(Config())}

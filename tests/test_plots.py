@@ -14,7 +14,7 @@ from matplotlib.container import BarContainer, ErrorbarContainer
 from PIL import Image
 from scipy import stats
 
-from nasdmrl.agents import METHODS
+from nasdmrl.agents.registry import AGENTS
 from nasdmrl.agents.search import COLUMNS, TIME_COLUMNS
 from nasdmrl.analysis.episodes import (
     MULTI_BRANCH_NETWORKS,
@@ -103,11 +103,11 @@ def test_names_are_printed_as_the_paper_does():
 
 def test_any_name_has_a_style_of_its_own():
     others = [f"agent{number}" for number in range(20)]
-    styles = styles_of([*METHODS, *others, "sigma0.25"])
+    styles = styles_of([*AGENTS, *others, "sigma0.25"])
     assert len(set(styles.values())) == len(styles) == 24
     assert len({(style.color, style.marker) for style in styles.values()}) == 24
-    assert len({style.color for style in styles_of([*METHODS, *others[:4]]).values()}) == 7
-    assert style_of("sb3_a2c") == styles_of([*METHODS, "sb3_a2c"])["sb3_a2c"]
+    assert len({style.color for style in styles_of([*AGENTS, *others[:4]]).values()}) == 7
+    assert style_of("sb3_a2c") == styles_of([*AGENTS, "sb3_a2c"])["sb3_a2c"]
     assert len({style_of(name) for name in DATASETS}) == 6
     assert style_of("sigma0.0") != style_of("sigma0.1")
 
@@ -201,11 +201,11 @@ def test_curves_show_means_and_deviations(results, metric, measure):
     steps = logs(results, "exp1")
     figure = curve_panel(episodes(steps), "vgg_flower", metric, BIN)
     assert legend_texts(figure) == ["Deep meta-RL", "DQN", "Random search"]
-    bands = dict(zip(METHODS, figure.axes[0].collections, strict=True))
-    for method, name in METHODS.items():
+    bands = dict(zip(AGENTS, figure.axes[0].collections, strict=True))
+    for method, entry in AGENTS.items():
         rows = steps[(steps["method"] == method) & (steps["dataset"] == "vgg_flower")]
         episode, mean, sd = by_hand(rows, BIN, measure)
-        line = lines(figure)[name]
+        line = lines(figure)[entry.title]
         assert line.get_xdata().tolist() == episode
         assert line.get_ydata().tolist() == pytest.approx(mean)
         assert (to_hex(line.get_color()).upper(), line.get_marker()) == (

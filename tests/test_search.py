@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 from test_env import table
 
-from nasdmrl.agents import METHODS
-from nasdmrl.agents import registry as factory
+from nasdmrl.agents import random_search
 from nasdmrl.agents.meta_a2c import MetaA2C
 from nasdmrl.agents.policies import PolicyError, Spaces
 from nasdmrl.agents.random_search import RandomSearch
+from nasdmrl.agents.registry import AGENTS, Entry
 from nasdmrl.agents.search import COLUMNS, TIME_COLUMNS, run_search, write_progress
 from nasdmrl.cli.searches import search
 from nasdmrl.config.model import load
@@ -239,10 +239,8 @@ def test_policy_of_other_actions_is_refused(tmp_path):
 
 def test_an_agent_that_cannot_save_leaves_its_log_alone(images, tmp_path, monkeypatch):
     """One of one's own that learns nothing that could be kept."""
-    monkeypatch.setitem(METHODS, "evo", "Evolution")
-    monkeypatch.setattr(
-        factory, "make_agent", lambda method, spaces, seed, *_, **__: RandomSearch(spaces.actions, seed)
-    )
+    monkeypatch.setitem(AGENTS, "evo", Entry("evo", "Evolution", "own"))
+    monkeypatch.setitem(sys.modules, "nasdmrl.agents.evo", random_search)
     options = {"steps": 5, "images": images, "store": tmp_path / "store", "config": CONFIG}
     search("evo", "dtd", tmp_path / "out/steps.csv", **options)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["steps.csv"]

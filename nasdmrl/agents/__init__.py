@@ -1,11 +1,13 @@
-"""The agents that search: what they share is the small interface `Agent`."""
+"""The agents that search: the small interface `Agent`, and the `Trial` that each is made for."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-METHODS = {"meta_a2c": "Deep meta-RL", "dqn": "DQN", "random_search": "Random search"}
-"""The three methods of the paper with their printed names, in the order of legends."""
+from nasdmrl.agents.policies import Spaces
+from nasdmrl.config.model import Config
+from nasdmrl.config.sections import Space
 
 
 class Agent(Protocol):
@@ -16,3 +18,18 @@ class Agent(Protocol):
 
     def observe(self, observation: np.ndarray, action: int, reward: float, following: np.ndarray, ended: bool) -> None:
         """Learn from one step: what was seen, done and earned, what came of it, and whether the episode ended."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What an agent is made for: spaces, seed, t_max, settings; learning and space matter to deep meta-RL alone.
+
+    learning: false keeps the weights as they are (Exp. 2a); space: of actions.
+    """
+
+    spaces: Spaces
+    seed: int
+    steps: int
+    config: Config
+    learning: bool = True
+    space: Space = "chain"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nasdmrl.agents import Trial
 from nasdmrl.agents.descent import Adam
 from nasdmrl.agents.policies import WEIGHTS, Spaces, load_policy, save_policy
 from nasdmrl.agents.q_network import QNetwork
@@ -140,3 +141,8 @@ def clip_each(gradient: Weights, largest: float) -> None:
         norm = math.sqrt(part.ravel() @ part.ravel())
         if norm > largest:
             part *= np.float32(largest / norm)
+
+
+def make(trial: Trial) -> DQN:
+    """The agent for a trial."""
+    return DQN(trial.spaces, trial.seed, trial.steps, trial.config.dqn)

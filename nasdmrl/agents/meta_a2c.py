@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nasdmrl.agents import Trial
 from nasdmrl.agents.descent import RMSProp
 from nasdmrl.agents.policies import SQUARES, WEIGHTS, Spaces, load_policy, save_policy
 from nasdmrl.agents.recurrent import RecurrentActorCritic, Step
@@ -244,3 +245,13 @@ def discounted_returns(rewards: np.ndarray, ends: np.ndarray, bootstrap: np.ndar
         following = rewards[t] + np.float32(discount) * (1 - ends[t]) * following
         returns[t] = following
     return returns
+
+
+def make(trial: Trial) -> MetaA2C:
+    """The agent for a trial."""
+    released = Released(
+        forgets=trial.config.released("D3"),
+        shifted_inputs=trial.config.released("D4"),
+        starts_with_zero=trial.config.released("D10"),
+    )
+    return MetaA2C(trial.spaces, trial.seed, trial.config.meta_settings(trial.space), released, trial.learning)

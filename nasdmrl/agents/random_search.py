@@ -4,6 +4,8 @@ import random
 
 import numpy as np
 
+from nasdmrl.agents import Trial
+
 
 class RandomSearch:
     """Chooses every action with the same probability, in the sequence of the authors' program.
@@ -22,3 +24,8 @@ class RandomSearch:
 
     def observe(self, observation: np.ndarray, action: int, reward: float, following: np.ndarray, ended: bool) -> None:
         """Nothing is learned."""
+
+
+def make(trial: Trial) -> RandomSearch:
+    """The agent for a trial."""
+    return RandomSearch(trial.spaces.actions, trial.seed)

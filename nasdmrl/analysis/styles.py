@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nasdmrl.agents import METHODS
-from nasdmrl.paper.datasets import DATASETS
+from nasdmrl.agents.registry import AGENTS
+from nasdmrl.data.catalogue import SOURCES
 
 FIGURE_RC = {
     "font.size": 9,
@@ -95,10 +95,10 @@ def style_of(name: str) -> Style:
 
 def name_of(name: str) -> str:
     """Printed name of a method, sigma (`σ = 0.1`) or dataset; any other name is printed as it is."""
-    if name in METHODS:
-        return METHODS[name]
-    if name in DATASETS:
-        return DATASETS[name].title
+    if name in AGENTS:
+        return AGENTS[name].title
+    if name in SOURCES:
+        return SOURCES[name].facts.title
     sigma = sigma_of(name)
     return name if sigma is None else f"σ = {sigma}"
 
@@ -113,7 +113,7 @@ def sigma_of(method: str) -> float | None:
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Distinct names in the order of legends: the paper's methods, datasets, sigmas by value, then the others."""
-    known = [*METHODS, *DATASETS]
+    known = [*AGENTS, *SOURCES]
     groups = {name: (0, known.index(name), name) for name in known}
 
     def place(name: str) -> tuple[int, float, str]:

@@ -22,7 +22,7 @@ from nasdmrl.cli.options import (
 @app.command()
 def draw_standins(dataset: DatasetName, folder: Path) -> None:
     """Draw stand-ins of a dataset's official archives into FOLDER."""
-    from nasdmrl.data.standins import write_standins
+    from nasdmrl.data.catalogue import write_standins
 
     for path in write_standins(known_dataset(dataset), folder):
         print(path)
@@ -35,10 +35,10 @@ def download(
     file: Annotated[str | None, typer.Option(help="Only this one of the dataset's archives.")] = None,
 ) -> None:
     """Fetch a dataset's official archives into FOLDER; goes on where an earlier call stopped."""
+    from nasdmrl.data.catalogue import SOURCES
     from nasdmrl.data.download import download as fetch
-    from nasdmrl.paper.datasets import DATASETS
 
-    names = [archive.name for archive in DATASETS[known_dataset(dataset)].files]
+    names = [archive.name for archive in SOURCES[known_dataset(dataset)].files]
     for path in fetch(dataset, folder, [one_of("file", file, names)] if file else names):
         print(path)
 
@@ -48,7 +48,7 @@ def convert(
     dataset: DatasetName,
     archives: Path,
     output: Path,
-    official_counts: Annotated[bool, typer.Option(help="Fail unless the counts are Table 3's.")] = False,
+    official_counts: Annotated[bool, typer.Option(help="Fail unless the counts are the official ones.")] = False,
     own: Annotated[bool, typer.Option("--own", help="A dataset of yours: ARCHIVES has class folders.")] = False,
     threads: ThreadsOption = 1,
 ) -> None:

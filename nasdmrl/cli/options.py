@@ -39,10 +39,10 @@ def one_of(kind: str, value: str, known: list[str]) -> str:
 
 
 def known_dataset(dataset: str) -> str:
-    """`dataset`; raises `NasdmrlError` where it is none of the paper's."""
-    from nasdmrl.paper.datasets import DATASETS
+    """`dataset`; raises `NasdmrlError` where it is not listed."""
+    from nasdmrl.data.catalogue import SOURCES
 
-    return one_of("dataset", dataset, list(DATASETS))
+    return one_of("dataset", dataset, list(SOURCES))
 
 
 def known_space(space: str):
@@ -54,7 +54,7 @@ def known_space(space: str):
 
 def own_dataset(dataset: str) -> str:
     """`dataset`; raises `NasdmrlError` where it cannot name a dataset of one's own."""
-    from nasdmrl.paper.datasets import check_own_name
+    from nasdmrl.data.catalogue import check_own_name
 
     try:
         check_own_name(dataset)

@@ -32,7 +32,7 @@ def plan(
     from nasdmrl.files import write_json
     from nasdmrl.preflight.plan import page
     from nasdmrl.preflight.plan import plan as planned
-    from nasdmrl.preflight.slurm import config_file, limit_of, read_profile, requests, wants_gpu
+    from nasdmrl.preflight.slurm import config_file, limit_of, read_profile, resources_of_rules, wants_gpu
 
     values = read_profile(profile) if profile else {}
     at_once = (limit_of(values["jobs"]) or UNLIMITED) if "jobs" in values else None
@@ -40,7 +40,7 @@ def plan(
         load(config or config_file(values) or DEFAULT_CONFIG), at_once, probe_seconds, everything, recording
     )
     print(page(figures))
-    if figures["device"] == "CPU" and any(wants_gpu(asked) for _, asked in requests(values)):
+    if figures["device"] == "CPU" and any(map(wants_gpu, resources_of_rules(values).values())):
         print("These are hours of the CPU that was measured, not of GPUs: call plan in a job that has one.")
     if output:
         write_json(output, figures)

@@ -31,7 +31,7 @@ from nasdmrl.errors import NasdmrlError
 
 @app.command()
 def search(
-    method: Annotated[str, typer.Argument(help="meta_a2c, dqn or random_search.")],
+    method: Annotated[str, typer.Argument(help="meta_a2c, dqn, random_search, or an agent of yours.")],
     dataset: DatasetName,
     output: Annotated[
         Path, typer.Option(help="The step log (CSV); progress.csv and policy/ of a learner go beside it.")
@@ -48,22 +48,24 @@ def search(
     threads: ThreadsOption = 1,
 ) -> None:
     """Let an agent search on a dataset (Algorithm 1). Killed, it goes on from the store when called again."""
-    from nasdmrl.agents import METHODS
-
-    one_of("method", method, list(METHODS))
-    known_space(space)
-    _check_policy_options(method, policy, fixed)
+    from nasdmrl.agents import Trial
     from nasdmrl.agents.policies import Spaces
-    from nasdmrl.agents.registry import make_agent
+    from nasdmrl.agents.registry import AGENTS, make_agent
     from nasdmrl.agents.search import run_search
     from nasdmrl.config.model import load
 
+    learns = AGENTS[one_of("method", method, list(AGENTS))].learns
+    known_space(space)
+    if policy and not learns:
+        raise NasdmrlError(f"{method} has no policy; leave out --policy")
+    if fixed and (method != "meta_a2c" or not policy):
+        raise NasdmrlError("--fixed keeps a saved policy of meta_a2c as it is; name it with --policy")
     settings, data = load(config), load_images(dataset, images)
     env = _environment(settings, data, store, space, sigma, threads)
-    agent = make_agent(method, Spaces.of(env), seed, steps, settings, learning=not fixed, space=space)
-    history = _learned_before(agent, method, policy)
+    agent = make_agent(method, Trial(Spaces.of(env), seed, steps, settings, learning=not fixed, space=space))
+    history = agent.load(policy) if policy else []
     run_search(agent, env, steps, output, f"{method} on {dataset}")
-    if hasattr(agent, "save") and not fixed:
+    if learns and not fixed:
         _keep_learned(agent, output.parent, [*history, {"dataset": dataset, "steps": steps, "seed": seed}])
 
 
@@ -76,20 +78,6 @@ def _environment(settings, data, store: Path, space: str, sigma: float, threads:
         data, settings.recipe(space), EvaluationStore(store), settings.environment, partial(new_trainer, threads)
     )
     return NASEnv(evaluator, space, settings.max_layers(space), settings.max_actions(space), sigma)
-
-
-def _check_policy_options(method: str, policy: Path | None, fixed: bool) -> None:
-    if policy and method == "random_search":
-        raise NasdmrlError("random_search has no policy; leave out --policy")
-    if fixed and (method != "meta_a2c" or not policy):
-        raise NasdmrlError("--fixed keeps a saved policy of meta_a2c as it is; name it with --policy")
-
-
-def _learned_before(agent, method: str, policy: Path | None) -> list[dict]:
-    """Take over a saved policy, if one is named: the trials that it has learned in."""
-    if policy and not hasattr(agent, "load"):  # an agent of one's own that does not learn
-        raise NasdmrlError(f"{method} has no policy; leave out --policy")
-    return agent.load(policy) if policy else []
 
 
 def _keep_learned(agent, folder: Path, history: list[dict]) -> None:

@@ -36,8 +36,8 @@ from nasdmrl.config.sections import (
     Space,
     field,
 )
+from nasdmrl.data.catalogue import LISTED_OWN, SOURCES
 from nasdmrl.errors import ConfigError
-from nasdmrl.paper.datasets import DATASETS
 from nasdmrl.paper.experiments import SEARCHES, Search, appendix_a_search, exp2_searches, with_sigmas
 
 ARCHIVES_VARIABLE = "NASDMRL_ARCHIVES"
@@ -96,12 +96,19 @@ class Config(Section):
             return self.exp3.max_actions
         return 100 if self.released("D6") else self.environment.max_actions
 
+    @property
+    def own_datasets(self) -> list[str]:
+        """Datasets that the paper has not: those listed in `data/catalogue.py`, and the folders in `data.own`."""
+        return [*LISTED_OWN, *self.data.own]
+
     def searches(self) -> list[Search]:
-        """The searches of a run with their lengths here: the paper's, and those of the datasets in `data.own`.
+        """The searches of a run with their lengths here: the paper's, and those of `own_datasets`.
+
+        Agents that the paper has not are in `agents.registry.searches`.
 
         Appendix A leaves traffic_sign out where it may be missing and is (`appendix_a.traffic_sign`).
         """
-        own = [search for name in self.data.own for search in (*exp2_searches(name), appendix_a_search(name))]
+        own = [search for name in self.own_datasets for search in (*exp2_searches(name), appendix_a_search(name))]
         everything = with_sigmas([*SEARCHES, *own], self.exp3.sigmas)
         kept = [search for search in everything if not (search.optional and self._lacks(search.dataset))]
         return [replace(search, steps=self._value(search.key)) for search in kept]
@@ -112,8 +119,7 @@ class Config(Section):
     def _lacks(self, dataset: str) -> bool:
         """Whether a dataset that a run may do without is left out."""
         choice, data = self.appendix_a.traffic_sign, self.data
-        files = [Path(data.archives) / file.name for file in DATASETS[dataset].files]
-        missing = data.source == "archives" and not all(file.exists() for file in files)
+        missing = data.source == "archives" and bool(SOURCES[dataset].missing_from(data.archives))
         return choice == "skip" or (choice == "optional" and missing)
 
     def long_recipe(self, repeat: int) -> LongRecipe:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationInfo, field_validator
 
-from nasdmrl.paper.datasets import DATASETS, check_known, check_own_name
+from nasdmrl.data.catalogue import check_known, check_own_name
 
 Fidelity = Literal["paper", "released"]
 Space = Literal["chain", "multi_branch"]
@@ -76,7 +76,7 @@ class Data(Section):
     @classmethod
     def _limits_are_of_datasets(cls, limits: dict[str, Limits], info: ValidationInfo) -> dict[str, Limits]:
         for name in limits:
-            check_known(name, [*DATASETS, *info.data.get("own", {})])
+            check_known(name, info.data.get("own", {}))
         return limits
 
     def of(self, dataset: str) -> "Data":

@@ -1,21 +1,35 @@
-"""Readers of the official archives (Section 6): which member is an image of which class.
+"""Datasets that come in official archives (Section 6): files, reader and stand-in of each, one entry a dataset.
 
-Each reader checks names and labels before an image is read, so a wrong archive fails at once.
+A reader says which member of an archive is an image of which class. It checks names and labels before an image is
+read, so a wrong archive fails at once.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasdmrl.data.containers import member_names, read_members
-from nasdmrl.data.custom import class_of_images
+from nasdmrl.data.standins import IMAGES_PER_CLASS, Drawn
 from nasdmrl.errors import DataError
-from nasdmrl.paper.datasets import DATASETS
+from nasdmrl.paper.datasets import Dataset
 
 Box = tuple[int, int, int, int]
 """Left, upper, right and lower bound of what a photograph is cut to, as Pillow's `crop` takes them."""
+
+
+@dataclass(frozen=True)
+class ArchiveFile:
+    """One file of an official download: its address, size in bytes and MD5, where they are published."""
+
+    url: str
+    bytes: int | None = None
+    md5: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The official file name, the last part of the address."""
+        return self.url.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
@@ -60,28 +74,38 @@ class Index:
                 yield Picture(part.path, name, label[part.class_of[name]], content, part.box_of.get(name))
 
 
-def open_index(dataset: str, folder: Path | str) -> Index:
-    """Read the labels of a dataset's archives in `folder`, which has the official file names.
+@dataclass(frozen=True)
+class Source:
+    """The entry of one dataset.
 
-    A dataset of one's own, whose name is not one of the six, has class folders in `folder` (see `folders`). Raises
-    `DataError` for a missing or damaged file, a label without an image, an image without a label, and a class without
-    images.
+    facts: id, printed name, role and official counts; files: the archives; read: from their paths to the index.
+    write_standin: puts drawn pictures (`standins.pictures`) into archives of the same layout at these paths. style: of
+    `drawing.STYLES`, and seed: what sets the pictures apart from another dataset's of this style; standin_images: of
+    each class. inverted: the converter turns black strokes on white to white ones on black.
     """
-    folder = Path(folder)
-    if dataset not in DATASETS:
-        class_of = class_of_images(dataset, folder)
-        return Index(dataset, sorted(set(class_of.values())), [Part(folder, class_of)])
-    paths = [folder / file.name for file in DATASETS[dataset].files]
-    index = _READERS[dataset](paths)
-    if not index.class_names:
-        raise DataError(f"{paths[0]}: holds no image in the layout of the official {dataset} archive")
-    for name, count in zip(index.class_names, index.images_per_class(), strict=True):
-        if count == 0:
-            raise DataError(f"{paths[0]}: class `{name}` has no image; the archive is incomplete")
-    return index
+
+    facts: Dataset
+    files: tuple[ArchiveFile, ...]
+    read: Callable[[list[Path]], Index]
+    write_standin: Callable[[list[Path], Iterable[Drawn]], None]
+    style: str
+    seed: int
+    standin_images: int = IMAGES_PER_CLASS
+    inverted: bool = False
+
+    def missing_from(self, folder: Path | str) -> list[str]:
+        """Names of the archives that a folder lacks."""
+        return [file.name for file in self.files if not (Path(folder) / file.name).is_file()]
 
 
-def _by_folder(dataset: str, paths: list[Path], class_of: Callable[[str], str | None]) -> Index:
+# --- what readers share -------------------------------------------------------------------------------------
+
+
+def by_member_name(dataset: str, paths: list[Path], class_of: Callable[[str], str | None]) -> Index:
+    """The index of archives whose members' names say the class; `class_of` is None for what is no image.
+
+    Raises `DataError` for an archive without images.
+    """
     parts = []
     for path in paths:
         classes = {name: class_of(name) for name in member_names(path)}
@@ -91,106 +115,8 @@ def _by_folder(dataset: str, paths: list[Path], class_of: Callable[[str], str | 
     return Index(dataset, sorted({name for part in parts for name in part.class_of.values()}), parts)
 
 
-def _omniglot(paths: list[Path]) -> Index:
-    def character(name: str) -> str | None:
-        parts = name.split("/")
-        return "/".join(parts[1:3]) if len(parts) == 4 and name.endswith(".png") else None
-
-    return _by_folder("omniglot", paths, character)
-
-
-def _dtd(paths: list[Path]) -> Index:
-    def texture(name: str) -> str | None:
-        parts = name.split("/")
-        return parts[2] if len(parts) == 4 and parts[:2] == ["dtd", "images"] and name.endswith(".jpg") else None
-
-    return _by_folder("dtd", paths, texture)
-
-
-def _traffic_sign(paths: list[Path]) -> Index:
-    def sign(name: str) -> str | None:
-        return name.split("/")[-2] if "/Images/" in name and name.endswith(".ppm") else None
-
-    return _by_folder("traffic_sign", paths, sign)
-
-
-def _vgg_flower(paths: list[Path]) -> Index:
-    archive, label_file = paths
-    images = [name for name in member_names(archive) if re.fullmatch(r"jpg/image_\d+\.jpg", name)]
-    labels = _flower_labels(label_file)
-    class_of = {}
-    for name in images:
-        number = int(Path(name).stem.removeprefix("image_"))
-        if not 1 <= number <= len(labels):
-            raise DataError(f"{label_file}: {len(labels)} labels, but {archive.name} holds `{name}`")
-        class_of[name] = f"flower {labels[number - 1]:03d}"
-    return Index("vgg_flower", sorted(set(class_of.values())), [Part(archive, class_of)])
-
-
-def _flower_labels(path: Path) -> list[int]:
-    # Slow to import, and needed by nothing else.
-    import scipy.io
-    from scipy.io.matlab import MatReadError
-
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; it holds the labels of the images and comes beside the archive")
-    try:
-        return [int(label) for label in scipy.io.loadmat(path)["labels"].ravel()]
-    except (MatReadError, ValueError, KeyError, TypeError, OSError) as error:
-        raise DataError(f"{path}: is not the official label file, a MATLAB file with `labels` ({error})") from error
-
-
-def _aircraft(paths: list[Path]) -> Index:
-    base = "fgvc-aircraft-2013b/data/"
-    tables = [f"{base}images_variant_{split}.txt" for split in ("train", "val", "test")]
-    box_file = f"{base}images_box.txt"
-    names = member_names(paths[0])
-    texts = _texts(paths[0], names, [*tables, f"{base}variants.txt", box_file])
-    lines = {image: variant for table in tables for image, variant in _pairs(paths[0], table, texts[table])}
-    class_of = {f"{base}images/{image}.jpg": variant for image, variant in lines.items()}
-    _check_images(paths[0], class_of, names)
-    variants = texts[f"{base}variants.txt"].splitlines()
-    _check_classes(paths[0], class_of, variants)
-    boxes = _boxes(paths[0], box_file, texts[box_file])
-    box_of = {f"{base}images/{image}.jpg": box for image, box in boxes.items()}
-    without = sorted(set(class_of) - set(box_of))
-    if without:
-        raise DataError(f"{paths[0]}: {len(without)} images have no box in `{box_file}`, the first is `{without[0]}`")
-    return Index("aircraft", variants, [Part(paths[0], class_of, box_of)])
-
-
-def _boxes(path: Path, file: str, text: str) -> dict[str, Box]:
-    """The box of each photograph by its name, from lines `name xmin ymin xmax ymax`.
-
-    The archive counts pixels from 1 and includes both ends. Meta-Dataset hands the four numbers to Pillow's `crop`,
-    which counts from 0 and leaves out the right and lower end: a box loses its first column and row, and here, too.
-    """
-    boxes = {}
-    for name, numbers in _pairs(path, file, text):
-        if not re.fullmatch(r"-?\d+( -?\d+){3}", numbers):
-            raise DataError(
-                f"{path}: `{file}` gives image `{name}` the box `{numbers}`, expected `xmin ymin xmax ymax` in whole "
-                "pixels"
-            )
-        boxes[name] = tuple(map(int, numbers.split()))
-    return boxes  # type: ignore[return-value]
-
-
-def _cu_birds(paths: list[Path]) -> Index:
-    base = "CUB_200_2011/"
-    names = member_names(paths[0])
-    files = [base + name for name in ("images.txt", "image_class_labels.txt", "classes.txt")]
-    texts = _texts(paths[0], names, files)
-    images, labels, classes = (dict(_pairs(paths[0], file, texts[file])) for file in files)
-    if images.keys() != labels.keys():
-        raise DataError(f"{paths[0]}: {len(labels)} labels for {len(images)} images; the label files do not fit")
-    class_of = {f"{base}images/{path}": classes.get(labels[number], "") for number, path in images.items()}
-    _check_images(paths[0], class_of, names)
-    _check_classes(paths[0], class_of, list(classes.values()))
-    return Index("cu_birds", sorted(classes.values()), [Part(paths[0], class_of)])
-
-
-def _texts(path: Path, names: list[str], wanted: list[str]) -> dict[str, str]:
+def label_files(path: Path, names: list[str], wanted: list[str]) -> dict[str, str]:
+    """Texts of these members, the label files; `names` are all members. Raises `DataError` where one is missing."""
     missing = sorted(set(wanted) - set(names))
     if missing:
         raise DataError(f"{path}: lacks the label file `{missing[0]}`; this is not the official archive")
@@ -202,34 +128,22 @@ def _texts(path: Path, names: list[str], wanted: list[str]) -> dict[str, str]:
     return texts
 
 
-def _pairs(path: Path, file: str, text: str) -> list[tuple[str, str]]:
-    """The lines `key value` of a label file."""
-    pairs = [tuple(line.split(" ", 1)) for line in text.splitlines()]
-    if not all(len(pair) == 2 for pair in pairs):
+def pairs(path: Path, file: str, text: str) -> list[tuple[str, str]]:
+    """The lines `key value` of a label file. Raises `DataError` for a line that is none."""
+    lines = [tuple(line.split(" ", 1)) for line in text.splitlines()]
+    if not all(len(line) == 2 for line in lines):
         raise DataError(f"{path}: label file `{file}` has a line that is not `key value`; it is damaged")
-    return pairs  # type: ignore[return-value]
+    return lines  # type: ignore[return-value]
 
 
-def _check_classes(path: Path, class_of: dict[str, str], known: list[str]) -> None:
-    unknown = [name for name, label in class_of.items() if label not in known]
-    if unknown:
-        raise DataError(f"{path}: image `{unknown[0]}` has a class that the list of classes lacks")
-
-
-def _check_images(path: Path, class_of: dict[str, str], names: list[str]) -> None:
+def check_labels(path: Path, class_of: dict[str, str], names: list[str], classes: list[str]) -> None:
+    """Raise `DataError` unless labels, images (members `*.jpg` among `names`) and list of classes fit each other."""
     missing = sorted(set(class_of) - set(names))
     if missing:
         raise DataError(f"{path}: {len(missing)} labelled images are missing, the first is `{missing[0]}`")
     unlabelled = sorted({name for name in names if name.endswith(".jpg")} - set(class_of))
     if unlabelled:
         raise DataError(f"{path}: {len(unlabelled)} images have no label, the first is `{unlabelled[0]}`")
-
-
-_READERS: dict[str, Callable[[list[Path]], Index]] = {
-    "omniglot": _omniglot,
-    "vgg_flower": _vgg_flower,
-    "dtd": _dtd,
-    "aircraft": _aircraft,
-    "cu_birds": _cu_birds,
-    "traffic_sign": _traffic_sign,
-}
+    unknown = [name for name, label in class_of.items() if label not in classes]
+    if unknown:
+        raise DataError(f"{path}: image `{unknown[0]}` has a class that the list of classes lacks")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import requests
 
+from nasdmrl.data.archives import ArchiveFile
+from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.errors import DataError
-from nasdmrl.paper.datasets import DATASETS, ArchiveFile
 from nasdmrl.progress import Progress
 
 CHUNK = 1 << 20
@@ -23,7 +24,7 @@ def download(dataset: str, folder: Path | str, names: Collection[str]) -> list[P
     broken connection is kept as `NAME.part`, and the next call goes on from there.
     """
     paths = []
-    for file in (file for file in DATASETS[dataset].files if file.name in names):
+    for file in (file for file in SOURCES[dataset].files if file.name in names):
         path = Path(folder) / file.name
         print(f"{dataset}: {file.name}, {_size(file)}, from {file.url}", file=sys.stderr)
         if not path.exists():

@@ -1,4 +1,4 @@
-"""Draws the stand-ins' pictures: a style for each dataset, traits for each class, chance for each picture.
+"""Draws the stand-ins' pictures: styles as of the paper's datasets, traits for each class, chance for each.
 
 How much a class tells is what makes a style hard: signs differ by shape and colour, flowers by colour and petals,
 glyphs by strokes, birds by three colours among leaves, textures by pattern but not by colour, aircraft by outline
@@ -11,19 +11,19 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from nasdmrl.paper.datasets import DATASETS
-
 SIZE = 48
 GLYPH_SIZE = 105
 Points = list[tuple[float, float]]
 
 
-def draw(dataset: str, label: int, number: int) -> Image.Image:
-    """Picture `number` of class `label` in the dataset's style; the same arguments draw the same picture."""
-    style = list(DATASETS).index(dataset)
-    traits = np.random.RandomState([style, label])
-    chance = np.random.RandomState([style, label, number])
-    return _STYLES[dataset](traits, chance)
+def draw(style: str, seed: int, label: int, number: int) -> Image.Image:
+    """Picture `number` of class `label` in a style of `STYLES`; the same arguments draw the same picture.
+
+    Another seed of the same style draws other classes.
+    """
+    traits = np.random.RandomState([seed, label])
+    chance = np.random.RandomState([seed, label, number])
+    return STYLES[style](traits, chance)
 
 
 def _colour(random: np.random.RandomState, low: int = 0, high: int = 255) -> tuple[int, int, int]:
@@ -142,11 +142,11 @@ def _sign(traits: np.random.RandomState, chance: np.random.RandomState) -> Image
     return _noisy(image.filter(ImageFilter.GaussianBlur(chance.uniform(0, 1.2))), chance, 10)
 
 
-_STYLES: dict[str, Callable[[np.random.RandomState, np.random.RandomState], Image.Image]] = {
-    "omniglot": _glyph,
-    "vgg_flower": _flower,
-    "dtd": _texture,
+STYLES: dict[str, Callable[[np.random.RandomState, np.random.RandomState], Image.Image]] = {
+    "glyph": _glyph,
+    "flower": _flower,
+    "texture": _texture,
     "aircraft": _aircraft,
-    "cu_birds": _bird,
-    "traffic_sign": _sign,
+    "bird": _bird,
+    "sign": _sign,
 }

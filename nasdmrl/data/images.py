@@ -6,24 +6,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from nasdmrl.config.sections import Data
+from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.data.members import Member, pixel_digest, read_record_members, write_image_members
 from nasdmrl.data.records import check_format, read_spec, record_path
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
-from nasdmrl.paper.datasets import DATASETS
 from nasdmrl.progress import Progress
-from nasdmrl.space.nsc import Shape
 
 IMAGES, LABELS, CARD = "images.npy", "labels.npy", "card.json"
 IMAGES_FORMAT = 2
 """What decoding makes of records. A change that gives other pixels, or other files, has the next number; it stands in
 the card and in the rule's `params`, so that a workflow decodes again. 1: TensorFlow 2's bilinear, no members."""
 BATCH = 256
+
+
+class Options(Protocol):
+    """What decoding asks of section `data` of the configuration."""
+
+    source: str
+    image_size: int
+    antialias: bool
+    classes: int | None
+    images_per_class: int | None
+    limit_seed: int
+
+    def of(self, dataset: str) -> "Options":
+        """The options as they hold for one dataset."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,7 @@ class ImageData:
     fingerprint: str
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of an image."""
         return self.images.shape[1:]
 
@@ -89,7 +101,7 @@ def load(folder: Path | str) -> ImageData:
         raise DataError(f"{folder}: cannot be read ({error}); decode the records again") from error
 
 
-def decode(records: Path | str, output: Path | str, options: Data, threads: int = 1) -> dict:
+def decode(records: Path | str, output: Path | str, options: Options, threads: int = 1) -> dict:
     """Decode the records in one folder into arrays in another, within the limits that `options` has for the dataset.
 
     Returns the card written beside them: format, dataset, source, class names, number of images, size, `antialias` and
@@ -119,7 +131,7 @@ def decode(records: Path | str, output: Path | str, options: Data, threads: int 
     return card
 
 
-def choose(counts: list[int], options: Data) -> dict[int, np.ndarray]:
+def choose(counts: list[int], options: Options) -> dict[int, np.ndarray]:
     """The classes to use, in order, and the positions of the images to use of each; seeded (limit_seed)."""
     random = np.random.RandomState(options.limit_seed)
     classes = np.sort(random.permutation(len(counts))[: options.classes])
@@ -131,7 +143,7 @@ def _counts(spec: dict) -> list[int]:
 
 
 def _decoded(
-    records: Path | str, counts: list[int], chosen: dict[int, np.ndarray], options: Data, threads: int
+    records: Path | str, counts: list[int], chosen: dict[int, np.ndarray], options: Options, threads: int
 ) -> Iterator[np.ndarray]:
     """Yield batches of decoded images, uint8, class after class."""
     import tensorflow as tf
@@ -195,14 +207,14 @@ def _fill(images: np.ndarray, batches: Iterator[np.ndarray], title: str) -> list
     return digests
 
 
-def _card(spec: dict, options: Data, classes: list[int], images: np.ndarray, labels: np.ndarray) -> dict:
+def _card(spec: dict, options: Options, classes: list[int], images: np.ndarray, labels: np.ndarray) -> dict:
     digest = hashlib.sha256(str(images.shape).encode())
     digest.update(images.data)
     digest.update(labels.data)
     return {
         "format": IMAGES_FORMAT,
         "dataset": spec["name"],
-        "source": options.source if spec["name"] in DATASETS else "own",
+        "source": options.source if spec["name"] in SOURCES else "own",
         "class_names": [spec["class_names"][str(label)] for label in classes],
         "images": len(labels),
         "image_size": options.image_size,

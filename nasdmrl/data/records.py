@@ -21,11 +21,11 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from nasdmrl.data.archives import Box, Index, Picture, open_index
+from nasdmrl.data.archives import Box, Index, Picture
+from nasdmrl.data.catalogue import SOURCES, open_index
 from nasdmrl.data.members import write_record_members
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
-from nasdmrl.paper.datasets import DATASETS
 from nasdmrl.progress import Progress
 
 SPEC_NAME = "dataset_spec.json"
@@ -33,8 +33,6 @@ RECORDS_FORMAT = 2
 """What conversion makes of an archive. A change that gives other images, or other files, has the next number; it stands
 in the specification and in the rule's `params`, so that a workflow converts again. 1: Omniglot black on white, whole
 aircraft but for the banner, JPEG quality 95, no members."""
-INVERTED = ("omniglot",)
-"""Datasets whose images are inverted: Omniglot's black strokes on white become white on black."""
 # Place of the byte with the bits a channel in a PNG file. Pillow cuts colours of 16 bits to 8 without a word.
 PNG_BITS = 24
 # Images that a worker gets at once: many small ones cost little to hand over, few large ones little memory.
@@ -52,7 +50,7 @@ def convert(
     threads: images decoded at once; the records are the same for any number.
     A dataset of one's own has no archives but class folders there, and no official counts.
     Returns the content of `dataset_spec.json`. Raises `DataError` for bad archives, images that do not decode,
-    counts other than Table 3's where they are required, and a full disk; `output` is then left as it was.
+    counts other than the official ones where they are required, and a full disk; `output` is then left as it was.
     """
     index = open_index(dataset, archives)
     if require_official_counts:
@@ -66,11 +64,11 @@ def convert(
 
 
 def check_official_counts(dataset: str, images_per_class: list[int]) -> None:
-    """Raise `DataError`, which names the difference, unless classes and images are those of Table 3."""
-    expected, found = DATASETS[dataset], (len(images_per_class), sum(images_per_class))
+    """Raise `DataError`, which names the difference, unless classes and images are the official ones (Table 3)."""
+    expected, found = SOURCES[dataset].facts, (len(images_per_class), sum(images_per_class))
     if found != (expected.classes, expected.images):
         raise DataError(
-            f"{dataset}: Table 3 has {expected.classes} classes and {expected.images} images, the archives hold "
+            f"{dataset}: officially {expected.classes} classes and {expected.images} images, the archives hold "
             f"{found[0]} and {found[1]}; use the full archives or set data.require_official_counts to false"
         )
 
@@ -148,9 +146,10 @@ def jpeg(dataset: str, picture: Picture) -> bytes:
     without a pixel of its image.
     """
     content, name = picture.content, picture.name
+    invert = dataset in SOURCES and SOURCES[dataset].inverted
     try:
         with Image.open(io.BytesIO(content)) as image:
-            changed = picture.box is not None or dataset in INVERTED
+            changed = picture.box is not None or invert
             keep = image.format == "JPEG" and image.mode == "RGB" and not changed
             if keep:
                 # Reads every byte, so it finds what is damaged, but computes only an eighth of the pixels.
@@ -159,7 +158,7 @@ def jpeg(dataset: str, picture: Picture) -> bytes:
             if image.mode.startswith(("I", "F")) or (image.format == "PNG" and content[PNG_BITS] > 8):
                 raise DataError(f"{dataset}: image `{name}` has more than 8 bits a channel; convert it to 8 bits")
             _check_box(picture, *image.size)
-            return content if keep else _encoded(image, picture.box, dataset in INVERTED)
+            return content if keep else _encoded(image, picture.box, invert)
     except Image.DecompressionBombError as error:
         raise DataError(
             f"{dataset}: image `{name}` has more pixels than Pillow opens ({error}); make it smaller"

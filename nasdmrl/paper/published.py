@@ -5,8 +5,8 @@ some of their numbers. All 21 images of curves are those of the paper, pixel by 
 and the points fitted until the redrawn image agreed; `docs/published.md` says how, with what error, and what the
 curves show.
 
-Names of datasets, methods, metrics and figures are this package's (`datasets.DATASETS`, `agents.METHODS`,
-`analysis.episodes.METRICS`, `analysis.items`), and actions have the numbers of Section 3.
+Names of datasets, methods, metrics and figures are this package's (`datasets.DATASETS`, `agents.registry.AGENTS`,
+`analysis.styles.METRICS`, `analysis.figures.registry`), and actions have the numbers of Section 3.
 """
 
 from functools import cache

@@ -4,9 +4,10 @@ from collections import Counter
 from pathlib import Path
 
 from nasdmrl.config.model import Config
+from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.data.custom import class_of_images
-from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS, OMNIGLOT_IMAGES_PER_CLASS
-from nasdmrl.paper.datasets import DATASETS, with_role
+from nasdmrl.data.standins import CLASSES
+from nasdmrl.paper.datasets import with_role
 from nasdmrl.paper.experiments import LONG_NETWORKS
 from nasdmrl.space.costs import vgg19_cut_costs
 from nasdmrl.training.runtime import cores
@@ -52,9 +53,9 @@ def trainings_at_once(settings: Config) -> int:
 
 
 def datasets_used(settings: Config) -> list[str]:
-    """Ids of the paper's datasets that a run's searches use; traffic_sign may be left out (`appendix_a`)."""
+    """Ids of the listed datasets that a run uses; traffic_sign may be skipped, or missing and optional."""
     searched = {search.dataset for search in settings.searches()}
-    return [name for name in DATASETS if name in searched]
+    return [name for name in SOURCES if name in searched]
 
 
 def count_images(dataset: str, settings: Config) -> int:
@@ -75,14 +76,14 @@ def classes_and_images(dataset: str, settings: Config) -> tuple[int, int]:
         counts = Counter(class_of_images(dataset, data.own[dataset]).values())
         return len(counts), counts.total()
     if data.source == "standin":
-        return CLASSES, CLASSES * (OMNIGLOT_IMAGES_PER_CLASS if dataset == "omniglot" else IMAGES_PER_CLASS)
-    return DATASETS[dataset].classes, DATASETS[dataset].images
+        return CLASSES, CLASSES * SOURCES[dataset].standin_images
+    return SOURCES[dataset].facts.classes, SOURCES[dataset].facts.images
 
 
 def _archive_bytes(dataset: str, settings: Config) -> int:
     if settings.data.source == "standin":
         return STANDIN_BYTES
-    published = {file.name: file.bytes or 0 for file in DATASETS[dataset].files}
+    published = {file.name: file.bytes or 0 for file in SOURCES[dataset].files}
     if settings.data.source == "archives":  # which may be subsets
         paths = [Path(settings.data.archives) / name for name in published]
         published |= {path.name: path.stat().st_size for path in paths if path.is_file()}
@@ -112,7 +113,7 @@ def _checkpoint_bytes(settings: Config, jobs: int | None) -> int:
 
 def vgg19_cut_parameters(settings: Config, dataset: str) -> int:
     """Trainable parameters of the VGG19 cut on a dataset (Section 7), by formula."""
-    data, classes = settings.data.of(dataset), DATASETS[dataset].classes
+    data, classes = settings.data.of(dataset), SOURCES[dataset].facts.classes
     shape = (data.image_size, data.image_size, 3)
     return vgg19_cut_costs(shape, min(classes, data.classes or classes), settings.long_recipe(0))[0]
 

@@ -26,10 +26,10 @@ from packaging.specifiers import SpecifierSet
 from nasdmrl import __version__
 from nasdmrl.config.model import ARCHIVES_VARIABLE, Config, load
 from nasdmrl.config.sections import Recipe
-from nasdmrl.data.archives import open_index
+from nasdmrl.data.archives import ArchiveFile
+from nasdmrl.data.catalogue import SOURCES, open_index
 from nasdmrl.errors import DataError, NasdmrlError
 from nasdmrl.evaluation.store import EvaluationStore
-from nasdmrl.paper.datasets import DATASETS, ArchiveFile
 from nasdmrl.preflight.checks import Answer, Check, ask, guarded
 from nasdmrl.preflight.disk import datasets_used, disk_needs, trainings_at_once
 from nasdmrl.preflight.slurm import (
@@ -219,14 +219,14 @@ def check_archives(settings: Config, folder: Path, offline: bool) -> Iterator[Ch
 
 def _put(dataset: str, settings: Config) -> str:
     """What to do for a dataset whose files are missing from the folder."""
-    urls = " ".join(file.url for file in DATASETS[dataset].files)
+    urls = " ".join(file.url for file in SOURCES[dataset].files)
     return f"put into {settings.data.archives}: {urls}, or name another folder in ${ARCHIVES_VARIABLE}"
 
 
 def _check_in_folder(dataset: str, settings: Config) -> Check:
     """The official files are there; of the published size, or, where subsets are allowed, readable to the end."""
     folder = Path(settings.data.archives)
-    paths = {folder / file.name: file for file in DATASETS[dataset].files}
+    paths = {folder / file.name: file for file in SOURCES[dataset].files}
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         return Check(dataset, "FAILED", f"{folder} lacks {', '.join(missing)}", _put(dataset, settings))
@@ -237,7 +237,9 @@ def _check_in_folder(dataset: str, settings: Config) -> Check:
     if settings.data.require_official_counts:
         found = f"{other} has {sizes[other]:,} bytes, the official file {paths[other].bytes:,}"
         return Check(dataset, "FAILED", found, f"fetch it again from {paths[other].url}")
-    official = f"not the official files, which hold {DATASETS[dataset].classes:,} and {DATASETS[dataset].images:,}"
+    official = (
+        f"not the official files, which hold {SOURCES[dataset].facts.classes:,} and {SOURCES[dataset].facts.images:,}"
+    )
     return _check_readable(dataset, folder, official)
 
 
@@ -252,12 +254,12 @@ def _check_readable(dataset: str, folder: Path, what: str) -> Check:
 
 def _check_addresses(datasets: list[str], downloads: Path, offline: bool) -> Check:
     """The files are downloaded, or their addresses answer."""
-    files = [(downloads / name / file.name, file) for name in datasets for file in DATASETS[name].files]
+    files = [(downloads / name / file.name, file) for name in datasets for file in SOURCES[name].files]
     missing = [file for path, file in files if not path.is_file()]
     if not missing:
         return Check("archives", "ok", f"downloaded, in {downloads}")
     found = f"{len(missing)} files to download, {sum(file.bytes or 0 for file in missing) / 1e6:,.0f} MB"
-    fix = "fetch them where there is network (addresses: nasdmrl/paper/datasets.py), then: "
+    fix = "fetch them where there is network (addresses: nasdmrl/data/DATASET.py), then: "
     fix += f"export {ARCHIVES_VARIABLE}=FOLDER"
     if offline:
         return Check("archives", "warning", f"{found}; addresses not tried (--offline)", fix)

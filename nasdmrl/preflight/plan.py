@@ -19,6 +19,7 @@ from nasdmrl import results
 from nasdmrl.agents.prewarm import known_beforehand, random_search_networks
 from nasdmrl.config.model import Config
 from nasdmrl.config.sections import LongRecipe, Space
+from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.data.images import read_card
 from nasdmrl.evaluation.store import EvaluationStore, evaluation_key, recipe_digest
 from nasdmrl.paper.datasets import DATASETS, with_role
@@ -78,7 +79,7 @@ class Study:
         data, (classes, _) = self.settings.data.of(dataset), classes_and_images(dataset, self.settings)
         folder, classes = Path(results.images(dataset)), min(classes, data.classes or classes)
         expected = {"image_size": data.image_size, "antialias": data.antialias}
-        expected["source"] = data.source if dataset in DATASETS else "own"
+        expected["source"] = data.source if dataset in SOURCES else "own"
         card = read_card(folder) if folder.is_dir() else {}
         if expected.items() <= card.items() and len(card["class_names"]) <= classes:
             return Images(dataset, self.shape, len(card["class_names"]), card["images"], card["fingerprint"])
@@ -130,7 +131,7 @@ class Study:
         return Job(name, kind, trainings, after, made=True, tasks=self.settings.prewarm.tasks)
 
     def _preparation(self, dataset: str) -> Job:
-        files = DATASETS[dataset].files if dataset in DATASETS and self.settings.data.source == "download" else ()
+        files = SOURCES[dataset].files if dataset in SOURCES and self.settings.data.source == "download" else ()
         seconds = classes_and_images(dataset, self.settings)[1] / IMAGES_A_SECOND
         seconds += sum(file.bytes or 0 for file in files) / DOWNLOADED_A_SECOND
         made = bool(self.images[dataset].fingerprint) and not self.from_scratch

@@ -52,7 +52,7 @@ def write_report(results: Path, output: Path, config: Config) -> None:
 
     Missing or unreadable figures and tables leave named gaps (Section 8 says what there should be).
     """
-    place, stamp = (Path(results).resolve(), Path(output).resolve().parent), provenance(config, config.data.own)
+    place, stamp = (Path(results).resolve(), Path(output).resolve().parent), provenance(config, config.own_datasets)
     page = rendered(
         "report.html",
         stamp=stamp,

@@ -93,9 +93,7 @@ CONFIGURATION = {
     "FILE: Value error, data.source is `archives`, so data.archives (or $NASDMRL_ARCHIVES) must name their folder": (
         _with("data: {source: archives}")
     ),
-    "FILE: data.own: Value error, `NAME` is a dataset of the paper; give yours another name (found VALUE)": (
-        own_name("dtd")
-    ),
+    "FILE: data.own: Value error, `NAME` is a listed dataset; give yours another name (found VALUE)": (own_name("dtd")),
     "FILE: data.own: Value error, `NAME`: expected lower-case letters, digits and `_` that begin with a letter, and "
     "not with `sigma` or `agent_` (found VALUE)": own_name("My-Flowers"),
     "FILE: data.limits: Value error, `NAME`: no such dataset; did you mean `NAME`? Known here: NAMES (found VALUE)": (

@@ -151,7 +151,7 @@ ARCHIVES = {
     "NAME: image `NAME` is damaged (...); replace it or fetch the archive": changed(
         "dtd", DTD, "standin03_0007.jpg", lambda content: content[: len(content) // 2]
     ),
-    "NAME: Table 3 has NUMBER classes and NUMBER images, the archives hold NUMBER and NUMBER; use the full archives or "
+    "NAME: officially NUMBER classes and NUMBER images, the archives hold NUMBER and NUMBER; use the full archives or "
     "set data.require_official_counts to false": subset,
     "FOLDER: the disk is full; free some space there and run again, nothing half-written was kept": full_disk,
 }
@@ -240,7 +240,7 @@ OWN = {
     "FILE: cannot be read (...); replace it or take it away": link_to_nothing,
     "NAME: image `NAME` has more than 8 bits a channel; convert it to 8 bits": deep_colours,
     "NAME: image `NAME` has more pixels than Pillow opens (...); make it smaller": huge_image,
-    "`NAME` is a dataset of the paper; give yours another name": lambda scene: convert(scene, "dtd", "--own"),
+    "`NAME` is a listed dataset; give yours another name": lambda scene: convert(scene, "dtd", "--own"),
     "`NAME`: expected lower-case letters, digits and `_` that begin with a letter, and not with `sigma` or `agent_`": (
         lambda scene: convert(scene, "My-Plants", "--own")
     ),

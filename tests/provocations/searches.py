@@ -8,11 +8,8 @@ from conftest import stripes
 from golden import save_csv, searches, step_rows
 from test_exchange import ORIGINAL
 
-from nasdmrl.agents.policies import Spaces
-from nasdmrl.agents.registry import make_agent
 from nasdmrl.analysis.episodes import action_proportions, read_logs
 from nasdmrl.analysis.figures.run import Run
-from nasdmrl.config.model import Config
 from nasdmrl.config.sections import Environment, LongRecipe, Recipe
 from nasdmrl.evaluation.evaluator import Evaluator
 from nasdmrl.evaluation.store import EvaluationStore
@@ -126,9 +123,6 @@ SEARCHES = {
     "meta_a2c.restart_rmsprop: true": policy_without_squares,
     "FOLDER: NUMBER of NUMBER NAME are not finite (NaN or infinite): ...": policy_with_nan,
     "FOLDER: cannot be read (...); run the search that makes it again": policy_that_is_none,
-    "`NAME`: no agent has this name; make it in `make_agent` of nasdmrl/agents/registry.py": lambda scene: scene.call(
-        make_agent, "evo", Spaces((10, 25), 8), 0, 10, Config()
-    ),
     "environment.reward `NAME`: no such formula in `Evaluator._reward_of`": unknown_reward,
     "--part NUMBER: the tasks are 0 to NUMBER (prewarm.tasks)": part,
     "the episode has ended; call reset() before step()": lambda scene: scene.call(

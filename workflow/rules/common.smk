@@ -6,7 +6,7 @@ from shlex import quote
 from snakemake.exceptions import WorkflowError
 
 from nasdmrl import results
-from nasdmrl.agents import METHODS
+from nasdmrl.agents.registry import AGENTS, agents_of, searches
 from nasdmrl.analysis.styles import METRICS
 from nasdmrl.analysis.figures.registry import (
     FIGURES,
@@ -17,6 +17,7 @@ from nasdmrl.analysis.figures.registry import (
     searches_of,
 )
 from nasdmrl.config.model import from_dict
+from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.data.custom import class_folders
 from nasdmrl.data.images import IMAGES_FORMAT
 from nasdmrl.data.records import RECORDS_FORMAT
@@ -41,10 +42,14 @@ except NasdmrlError as error:
 # Where the environments of `--sdm conda` find this package: envs/*.post-deploy.sh.
 os.environ.update(NASDMRL_CHECKOUT=str(Path(workflow.basedir).parent))
 
-OWN = list(OWN_FOLDERS)
+OWN, OWN_AGENTS = SETTINGS.own_datasets, agents_of("own")
 TRAINING, EVALUATION = with_role("training"), with_role("evaluation")
-SEARCHES = SETTINGS.searches()
-OF_PAPER = [search for search in SEARCHES if search.dataset not in OWN]
+SEARCHES = searches(SETTINGS)
+OF_PAPER = [
+    search
+    for search in SEARCHES
+    if search.dataset not in OWN and search.method not in OWN_AGENTS
+]
 HARDNESS = [search.dataset for search in OF_PAPER if search.experiment == "appendix_a"]
 PREWARMED = expand(
     results.prewarmed(),
@@ -63,11 +68,7 @@ SEARCH_SECTIONS = [
     *["fidelity", "early_stop", "environment"],
     *[f"deviations.{name}" for name in ("D1", "D2", "D6")],
 ]
-META_SECTIONS = [
-    *SEARCH_SECTIONS,
-    *[f"deviations.{name}" for name in ("D3", "D4", "D10")],
-    "meta_a2c",
-]
+META_SECTIONS = [*SEARCH_SECTIONS, *AGENTS["meta_a2c"].sections]
 CLAIM_SECTIONS = [
     "plots.bin_episodes",
     *[
@@ -78,7 +79,10 @@ CLAIM_SECTIONS = [
 ]
 # The fixed policy of Exp. 2 is the one that Exp. 1 has learned.
 EXP2_SECTIONS = ["exp1.meta_a2c", "exp2.evaluation_steps"]
-LOG_SECTIONS = [*META_SECTIONS, "deviations", "scale", "seeds", "data", "dqn"]
+LOG_SECTIONS = [
+    *[*SEARCH_SECTIONS, "deviations", "scale", "seeds", "data"],
+    *[key for name in agents_of("paper", "own") for key in AGENTS[name].sections],
+]
 OF_EXPERIMENT = {
     "exp1": ["exp1"],
     "exp2": EXP2_SECTIONS,
@@ -103,7 +107,7 @@ LONG_SECTIONS = [
 
 
 wildcard_constraints:
-    dataset="|".join([*DATASETS, *OWN]),
+    dataset="|".join([*SOURCES, *OWN_FOLDERS]),
     seed=r"\d+",
     experiment="|".join(EXPERIMENTS),
 
@@ -147,7 +151,7 @@ def table_output(name):
 
 def archive_folder(wildcards):
     """The folder that holds a dataset's archives under their official names, or a custom dataset."""
-    if wildcards.dataset in OWN:
+    if wildcards.dataset in OWN_FOLDERS:
         return SETTINGS.data.own[wildcards.dataset]
     if SETTINGS.data.source == "archives":
         return SETTINGS.data.archives
@@ -160,16 +164,16 @@ def archive_files(wildcards):
     Of a custom dataset, the class folders: they have a new time where an image is added, renamed or taken away.
     """
     folder = archive_folder(wildcards)
-    if wildcards.dataset in OWN:
+    if wildcards.dataset in OWN_FOLDERS:
         return OWN_FOLDERS[wildcards.dataset]
     if SETTINGS.data.source == "standin":
         return folder
-    return [f"{folder}/{file.name}" for file in DATASETS[wildcards.dataset].files]
+    return [f"{folder}/{file.name}" for file in SOURCES[wildcards.dataset].files]
 
 
 def convert_options(wildcards):
-    """How a dataset is converted: a custom one, with the counts of Table 3, or as the archives have it."""
-    if wildcards.dataset in OWN:
+    """How a dataset is converted: a custom folder, with the official counts, or as the archives have it."""
+    if wildcards.dataset in OWN_FOLDERS:
         return "--own"
     return "--official-counts" if SETTINGS.data.require_official_counts else ""
 
@@ -185,11 +189,12 @@ def search_of(experiment, method, wildcards):
 
 
 def search_steps(method):
-    """A function of the wildcards: length of the method's trial in Exp. 1 or 2, t_max."""
+    """A function of the wildcards: length of the method's trial, t_max; of any method on an unseen dataset, as Exp. 2."""
 
     def steps(wildcards):
-        experiment = "exp1" if wildcards.dataset in TRAINING else "exp2"
-        return search_of(experiment, method, wildcards).steps
+        if wildcards.dataset not in TRAINING:
+            return SETTINGS.exp2.evaluation_steps
+        return search_of("exp1", method, wildcards).steps
 
     return steps
 

@@ -1,4 +1,4 @@
-# Datasets of one's own (data.own): they are converted and searched as the paper's; their curves are drawn here.
+# Custom datasets are converted and searched as the paper's; their curves are drawn here.
 
 
 rule own_curves:
@@ -23,3 +23,39 @@ rule own_curves:
         "Draw the curves of {wildcards.dataset}"
     shell:
         "nasdmrl curves {input:q} --output {params.prefix:q} --config {params.config:q} > {log:q} 2>&1"
+
+
+# Agents that the paper has not (nasdmrl/agents/registry.py). They search as long as random search.
+def further_agents(learns):
+    """A pattern of those that learn, or of those that do not."""
+    names = [
+        name for name in agents_of("own", "beyond") if AGENTS[name].learns == learns
+    ]
+    return "|".join(names) or "(?!)"
+
+
+use rule random_search as own_agent with:
+    output:
+        steps=results.steps("exp1", "{method}"),
+    log:
+        results.log("exp1/{method}/{dataset}/seed{seed}"),
+    wildcard_constraints:
+        method=further_agents(learns=False),
+    params:
+        method="{method}",
+        config=lambda wildcards: SETTINGS.subset(
+            *SEARCH_SECTIONS, *AGENTS[wildcards.method].sections
+        ),
+        steps=search_steps("random_search"),
+        store=results.STORE,
+        training=TRAINING_FORMAT,
+        options="",
+
+
+use rule own_agent as own_learner with:
+    output:
+        steps=results.steps("exp1", "{method}"),
+        progress=results.progress("exp1", "{method}"),
+        policy=directory(results.policy("exp1", "{method}")),
+    wildcard_constraints:
+        method=further_agents(learns=True),

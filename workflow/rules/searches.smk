@@ -41,7 +41,7 @@ use rule random_search as dqn with:
         results.benchmark("exp1/dqn/{dataset}/seed{seed}")
     params:
         method="dqn",
-        config=SETTINGS.subset(*SEARCH_SECTIONS, "dqn"),
+        config=SETTINGS.subset(*SEARCH_SECTIONS, *AGENTS["dqn"].sections),
         steps=search_steps("dqn"),
         store=results.STORE,
         training=TRAINING_FORMAT,

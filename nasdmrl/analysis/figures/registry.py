@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nasdmrl.agents.registry import searches
 from nasdmrl.analysis.styles import METRICS, name_of
 from nasdmrl.config.model import Config
 from nasdmrl.paper.datasets import DATASETS, with_role
@@ -98,9 +99,9 @@ def panels(config: Config) -> list[Item]:
 
 
 def panels_with_own(config: Config) -> list[Item]:
-    """`panels`, and panels as of Figure 12 for each custom dataset (`data.own`)."""
-    pairs = [(name, metric) for name in config.data.own for metric in METRICS]
-    own = [Item(f"own_{name}_{metric}", "exp2", f"{METRICS[metric]}, {name}", name) for name, metric in pairs]
+    """`panels`, and panels as of Figure 12 for each custom dataset (`own_datasets`)."""
+    pairs = [(name, metric) for name in config.own_datasets for metric in METRICS]
+    own = [Item(f"own_{name}_{metric}", "exp2", f"{METRICS[metric]}, {name_of(name)}", name) for name, metric in pairs]
     return [*panels(config), *own]
 
 
@@ -119,7 +120,7 @@ def notebooks() -> dict[str, list[str]]:
 
 def searches_of(figure: Figure, config: Config) -> list[Search]:
     """The searches whose logs a figure reads."""
-    return [search for search in config.searches() if search.experiment == figure.experiment and figure.needs(search)]
+    return [search for search in searches(config) if search.experiment == figure.experiment and figure.needs(search)]
 
 
 # --- captions -----------------------------------------------------------------------------------------------

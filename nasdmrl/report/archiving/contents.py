@@ -8,6 +8,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 import nasdmrl
+from nasdmrl.agents.registry import AGENTS
 from nasdmrl.analysis.episodes import RUN
 from nasdmrl.analysis.figures.panels import FORMATS, stamp_of
 from nasdmrl.analysis.figures.registry import TABLES, notebooks, panels_with_own
@@ -90,15 +91,11 @@ def _of_runs(results: Path, experiment: str) -> Iterator[str]:
     datasets = set()
     for method, dataset, place in runs(results, experiment):
         yield f"{place}/steps.csv"
-        if experiment != "exp2" and _learns(method):
+        agent = AGENTS.get(method if sigma_of(method) is None else "meta_a2c")
+        if experiment != "exp2" and agent and agent.learns:
             yield f"{place}/progress.csv"
         datasets.add(dataset)
     yield from (f"data/{dataset}/{card}" for dataset in sorted(datasets) for card in CARDS)
-
-
-def _learns(method: str) -> bool:
-    """Whether a search leaves a `progress.csv`: the paper's learning agents do; one of one's own may or may not."""
-    return method in ("meta_a2c", "dqn") or sigma_of(method) is not None
 
 
 def runs(results: Path, experiment: str) -> list[tuple[str, str, str]]:

@@ -1,0 +1,79 @@
+"""The list of the datasets that come in archives: the paper's six, and those that you add (docs/extending.md).
+
+Only the standard library is loaded for it. A folder of class folders (`custom`) needs no entry.
+"""
+
+import difflib
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from nasdmrl.data import aircraft, cu_birds, dtd, omniglot, traffic_sign, vgg_flower
+from nasdmrl.data.archives import Index, Part, Source
+from nasdmrl.data.custom import class_of_images
+from nasdmrl.data.standins import pictures
+from nasdmrl.errors import DataError
+
+SOURCES: dict[str, Source] = {
+    source.facts.id: source
+    for source in (
+        omniglot.SOURCE,
+        vgg_flower.SOURCE,
+        dtd.SOURCE,
+        aircraft.SOURCE,
+        cu_birds.SOURCE,
+        traffic_sign.SOURCE,
+    )
+}
+"""Datasets by id: the paper's in the order of its tables, then the others."""
+LISTED_OWN = tuple(name for name, source in SOURCES.items() if source.facts.role == "own")
+"""Ids of the listed datasets that the paper has not."""
+# Figures of an agent of one's own are called own_agent_..., those of a dataset own_NAME_...
+_OWN_NAME = re.compile(r"(?!sigma|agent_)[a-z][a-z0-9_]*")
+
+
+def open_index(dataset: str, folder: Path | str) -> Index:
+    """Read the labels of a dataset's archives in `folder`, which has the official file names.
+
+    A dataset that the list lacks has class folders in `folder` (see `custom`). Raises `DataError` for a missing or
+    damaged file, a label without an image, an image without a label, and a class without images.
+    """
+    folder = Path(folder)
+    if dataset not in SOURCES:
+        class_of = class_of_images(dataset, folder)
+        return Index(dataset, sorted(set(class_of.values())), [Part(folder, class_of)])
+    paths = [folder / file.name for file in SOURCES[dataset].files]
+    index = SOURCES[dataset].read(paths)
+    if not index.class_names:
+        raise DataError(f"{paths[0]}: holds no image in the layout of the official {dataset} archive")
+    for name, count in zip(index.class_names, index.images_per_class(), strict=True):
+        if count == 0:
+            raise DataError(f"{paths[0]}: class `{name}` has no image; the archive is incomplete")
+    return index
+
+
+def write_standins(dataset: str, folder: Path | str) -> list[Path]:
+    """Draw a dataset's archives into `folder` under their official names; the bytes are always the same."""
+    source = SOURCES[dataset]
+    paths = [Path(folder) / file.name for file in source.files]
+    source.write_standin(paths, pictures(source.style, source.seed, source.standin_images))
+    return paths
+
+
+def check_own_name(name: str) -> None:
+    """Raise `ValueError` for what cannot name a folder of one's own: names of folders and series of the results."""
+    if name in SOURCES:
+        raise ValueError(f"`{name}` is a listed dataset; give yours another name")
+    if not _OWN_NAME.fullmatch(name):
+        raise ValueError(
+            f"`{name}`: expected lower-case letters, digits and `_` that begin with a letter, "
+            "and not with `sigma` or `agent_`"
+        )
+
+
+def check_known(name: str, own: Collection[str]) -> None:
+    """Raise `ValueError`, which has the closest name, for what is neither a listed dataset nor one of `own`."""
+    known = [*SOURCES, *own]
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+        raise ValueError(f"`{name}`: no such dataset; did you mean `{close}`? Known here: {', '.join(known)}")
