@@ -279,3 +279,11 @@ def counted_datasets(wildcards):
 def recorded_images(wildcards):
     """Decoded images of the datasets on which a space is recorded."""
     return [results.images(dataset) for dataset in RECORDED[wildcards.space]]
+
+
+def further_agents(learns):
+    """A pattern of those that learn, or of those that do not."""
+    names = [
+        name for name in agents_of("own", "beyond") if AGENTS[name].learns == learns
+    ]
+    return "|".join(names) or "(?!)"

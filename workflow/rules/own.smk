@@ -26,19 +26,13 @@ rule own_curves:
 
 
 # Agents that the paper has not (nasdmrl/agents/registry.py). They search as long as random search.
-def further_agents(learns):
-    """A pattern of those that learn, or of those that do not."""
-    names = [
-        name for name in agents_of("own", "beyond") if AGENTS[name].learns == learns
-    ]
-    return "|".join(names) or "(?!)"
-
-
 use rule random_search as own_agent with:
     output:
         steps=results.steps("exp1", "{method}"),
     log:
         results.log("exp1/{method}/{dataset}/seed{seed}"),
+    benchmark:
+        results.benchmark("exp1/{method}/{dataset}/seed{seed}")
     wildcard_constraints:
         method=further_agents(learns=False),
     params:
