@@ -18,7 +18,7 @@ from nasdmrl.config.model import Config, from_dict, load
 from nasdmrl.config.sections import LongRecipe, Recipe
 from nasdmrl.evaluation.store import EvaluationStore, evaluation_key
 from nasdmrl.preflight.plan import SHORT_JOBS, Job, Study, forecast
-from nasdmrl.preflight.probe import Images, Training, fit, load_of, probe, terms, whole
+from nasdmrl.preflight.probe import Images, Training, fit, from_record, load_of, probe, terms, whole
 from nasdmrl.space.enumeration import networks_of
 from nasdmrl.space.nsc import parse, to_text
 from nasdmrl.training.long import parameters
@@ -215,7 +215,9 @@ def test_probe_measures_every_kind_of_training_in_a_process_of_its_own():
 def still_to_train(settings, from_scratch=False):
     """Numbers of trainings by row of the table."""
     study = Study(settings, from_scratch)
-    rows = forecast(list(study.jobs()), study, A_SECOND_EACH, 0.0, 1)["rows"]
+    jobs = list(study.jobs())
+    known = {} if from_scratch else study.known(training for job in jobs for training in job.trainings)
+    rows = forecast(jobs, set(known), A_SECOND_EACH, 0.0, 1)["rows"]
     return {kind: row["trainings"] for kind, row in rows.items()}
 
 
@@ -242,8 +244,8 @@ def test_a_finished_search_is_counted_with_the_networks_of_its_log():
     assert (job.made, networks(job)) == (True, ["conv5 conv5"])
     assert still_to_train(settings)["exp1 dqn"]
     in_store(data, settings, ["conv5 conv5"])
-    study = Study(settings)
-    assert log not in [output for output, _ in forecast([job], study, A_SECOND_EACH, 0.0, 1)["chain"]]
+    known = set(Study(settings).known(job.trainings))
+    assert forecast([job], known, A_SECOND_EACH, 0.0, 1)["jobs"] == 0
     longer = small(exp1={"dqn": {"dtd": 20}})
     assert not next(job for job in jobs_of(longer) if job.output == log).made
 
@@ -252,11 +254,13 @@ def test_the_store_says_how_long_a_training_takes():
     data, settings = decoded("dtd"), small()
     in_store(data, settings, ["conv3", "max2"])
     study = Study(settings)
-    rows = list(study.stored())
-    assert [seconds for _, seconds in rows] == [1.0, 2.0] * 2
-    whole_training = whole(Training("conv3", study.images["dtd"], settings.recipe()))
-    assert rows[0][0] + rows[1][0] == pytest.approx(whole_training)
-    assert list(Study(small(early_stop={"epochs": 3})).stored()) == []
+    training = Training("conv3", study.images["dtd"], settings.recipe())
+    ((_, record),) = study.known([training, training._replace(network="conv5")]).items()
+    (first, setup), (rest, others) = from_record(training, record)
+    assert (setup, others) == (1.0, 2.0)
+    assert first + rest == pytest.approx(whole(training))
+    assert from_record(training, {**record, "tracing_seconds": 0.0}) == []
+    assert from_record(training, {**record, "status": "diverged"}) == []
 
 
 # --- the forecast ---------------------------------------------------------------------------------------------------
@@ -275,8 +279,7 @@ def test_sum_longest_chain_and_quotient_by_hand():
         Job("c", "last", [five], ["a", "b"], tasks=2),
         Job("d", "last", [five], [], made=True),
     ]
-    study = Study(small())
-    figures = forecast(jobs, study, A_SECOND_EACH, 2.0, 2)
+    figures = forecast(jobs, set(), A_SECOND_EACH, 2.0, 2)
     first, last = figures["rows"]["first"], figures["rows"]["last"]
     assert (first["jobs"], first["trainings"], last["jobs"], last["trainings"]) == (2, 4, 2, 1)
     assert first["hours"] * 3600 == pytest.approx((2 + 3) + (2 + 1 + 1))
@@ -285,14 +288,14 @@ def test_sum_longest_chain_and_quotient_by_hand():
     assert [(output, round(hours * 3600, 6)) for output, hours in figures["chain"]] == [("i", 16), ("a", 5), ("c", 2.5)]
     assert figures["hours"] * 3600 == pytest.approx(16 + 9 + 5)
     assert figures["wall_hours"] * 3600 == pytest.approx(23.5)
-    assert forecast(jobs, study, A_SECOND_EACH, 2.0, 1)["wall_hours"] * 3600 == pytest.approx(30)
+    assert forecast(jobs, set(), A_SECOND_EACH, 2.0, 1)["wall_hours"] * 3600 == pytest.approx(30)
 
 
 def test_the_chain_is_that_of_the_transferred_policy():
     """Where every job takes as long, the longest chain is that of the most jobs."""
     study = Study(small())
     jobs = [job._replace(trainings=[], made=False, seconds=0) for job in study.jobs()]
-    chain = [output for output, _ in forecast(jobs, study, A_SECOND_EACH, 3600.0, 9)["chain"]]
+    chain = [output for output, _ in forecast(jobs, set(), A_SECOND_EACH, 3600.0, 9)["chain"]]
     assert chain[0] == results.images("omniglot")
     learned = [results.steps("exp1", "meta_a2c", name, 7) for name in ("omniglot", "vgg_flower", "dtd")]
     assert chain[1:4] == learned

@@ -131,6 +131,12 @@ def check_outputs(folder, hardness):
     for name in notebooks():
         assert (folder / f"results/notebooks/{name}.ipynb").exists()
     assert not list(folder.glob("results/checkpoints/*/*/*"))
+    made = folder / "results"
+    logs = [*made.glob("*/*/*/seed*/steps.csv"), *made.glob("exp2/long/*/*/*/epochs.csv")]
+    assert len(logs) == 3 * 3 + 2 * 2 + 2 + len(hardness) + 12
+    for log in logs:  # each job that trains was measured
+        measured = pd.read_csv(made / "benchmarks" / f"{log.parent.relative_to(made)}.tsv", sep="\t")
+        assert measured["s"][0] > 0
 
 
 def check_notebook_by_hand(root, folder):

@@ -21,12 +21,12 @@ from nasdmrl.config.model import Config
 from nasdmrl.config.sections import LongRecipe, Space
 from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.data.images import read_card
-from nasdmrl.evaluation.store import EvaluationStore, evaluation_key, recipe_digest
+from nasdmrl.evaluation.store import EvaluationStore, Record, evaluation_key
 from nasdmrl.paper.datasets import DATASETS, with_role
 from nasdmrl.paper.experiments import LONG_NETWORKS, VGG19_CUT, Search
 from nasdmrl.paper.numbers import published
 from nasdmrl.preflight.disk import classes_and_images, count_images, disk_needs, trainings_at_once
-from nasdmrl.preflight.probe import Images, Measured, Training, fit, probe, terms, whole
+from nasdmrl.preflight.probe import Images, Training, fit, from_record, probe, whole
 from nasdmrl.progress import clock
 from nasdmrl.space.enumeration import networks_of
 from nasdmrl.space.nsc import Network, canonical, is_valid, parse, to_text
@@ -70,8 +70,6 @@ class Study:
         self.settings, self.from_scratch, self.searches = settings, from_scratch, settings.searches()
         self.shape = (settings.data.image_size, settings.data.image_size, 3)
         self.images = {name: self._images(name) for name in dict.fromkeys(search.dataset for search in self.searches)}
-        self.store = EvaluationStore(results.STORE)
-        self._keys = set() if from_scratch else {record["key"] for record in self.store}
         self._met = cache(lambda steps, seed, space: random_search_networks(steps, seed, self.shape, settings, space))
 
     def _images(self, dataset: str) -> Images:
@@ -85,24 +83,12 @@ class Study:
             return Images(dataset, self.shape, len(card["class_names"]), card["images"], card["fingerprint"])
         return Images(dataset, self.shape, classes, count_images(dataset, self.settings))
 
-    def known(self, training: Training) -> bool:
-        """Whether a training is looked up."""
-        network, images, recipe = training
-        if not images.fingerprint or isinstance(recipe, LongRecipe):
-            return False
-        return evaluation_key(images.fingerprint, parse(network), recipe) in self._keys
-
-    def stored(self) -> Iterator[Measured]:
-        """What the store says of setting this configuration's trainings up, and of the rest of them."""
-        recipes = {recipe_digest(recipe): recipe for recipe in map(self.settings.recipe, ("chain", "multi_branch"))}
-        datasets = {images.fingerprint: images for images in self.images.values()}
-        for record in self.store:
-            recipe, images = recipes.get(record["recipe"]), datasets.get(record["fingerprint"])
-            setup, seconds = record.get("tracing_seconds", 0.0), record["training_seconds"]
-            if recipe and images and record["status"] == "ok" and 0 < setup < seconds:
-                training = Training(record["network"], images, recipe)
-                yield terms(training, 1, 0, 0), setup
-                yield whole(training, setups=0), seconds - setup
+    def known(self, trainings: Iterable[Training]) -> dict[Training, Record]:
+        """Those of the trainings that the store holds."""
+        records = {record["key"]: record for record in EvaluationStore(results.STORE)}
+        early = (one for one in trainings if one.images.fingerprint and not isinstance(one.recipe, LongRecipe))
+        keys = {one: evaluation_key(one.images.fingerprint, parse(one.network), one.recipe) for one in early}
+        return {training: records[key] for training, key in keys.items() if key in records}
 
     def jobs(self) -> Iterator[Job]:
         """The jobs of a whole run that take long, each after those that it waits for."""
@@ -182,24 +168,27 @@ def plan(
 ) -> dict[str, Any]:
     """The forecast in figures, ready for JSON. capacity: jobs at once; as many as this machine's cores take if None."""
     study, here = Study(settings, from_scratch), trainings_at_once(settings)
-    jobs, stored = list(study.recording() if recording else study.jobs()), list(study.stored())
+    jobs = list(study.recording() if recording else study.jobs())
+    trainings = [training for job in jobs for training in job.trainings]
+    known = study.known(trainings)
+    stored = [row for training, record in known.items() for row in from_record(training, record)]
     enough = len(stored) >= 2 * ENOUGH_STORED
-    trainings = [] if enough else [training for job in jobs for training in job.trainings]
     threads, workers = min(settings.resources.search_threads, cores()), here if capacity is None else 1
-    measured, start, device = probe(trainings, probe_seconds, threads, workers)
+    measured, start, device = probe([] if enough else trainings, probe_seconds, threads, workers)
     measured, device = (stored, "store") if enough else (measured, device)
-    figures = forecast(jobs, study, fit(measured), start, capacity or here)
+    figures = forecast(jobs, set() if from_scratch else set(known), fit(measured), start, capacity or here)
     disk = disk_needs(settings, capacity or here)
     return {"scale": settings.scale, "device": device, "measured": len(measured) // 2, **figures, "disk_bytes": disk}
 
 
-def forecast(jobs: list[Job], study: Study, coefficients: np.ndarray, start: float, capacity: int) -> dict[str, Any]:
+def forecast(
+    jobs: list[Job], known: set[Training], coefficients: np.ndarray, start: float, capacity: int
+) -> dict[str, Any]:
     """Sum, longest chain and quotient of what is still to do, in hours. start: seconds in which a job starts."""
-    counted: set[Training] = set()
-    rows: dict[str, Counter] = {}
+    counted, rows = set(known), dict[str, Counter]()
     chains: dict[str, list[tuple[str, float]]] = {}
     for job in jobs:
-        new = {one for one in job.trainings if one not in counted and not study.known(one)}
+        new = set(job.trainings) - counted
         counted |= new
         if job.made and not new:
             continue

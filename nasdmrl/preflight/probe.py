@@ -19,6 +19,7 @@ from scipy.optimize import nnls
 from nasdmrl.config.sections import LongRecipe, Recipe
 from nasdmrl.data.images import ImageData
 from nasdmrl.errors import NasdmrlError
+from nasdmrl.evaluation.store import Record
 from nasdmrl.paper.experiments import VGG19_CUT
 from nasdmrl.space.costs import SCORING_BATCH, costs, vgg19_cut_costs
 from nasdmrl.space.nsc import LayerType, Shape, parse, shapes
@@ -91,6 +92,14 @@ def whole(training: Training, setups: int = 1) -> np.ndarray:
     scorings = FORWARD_SHARE * (recipe.epochs if isinstance(recipe, LongRecipe) else 1)
     steps_of_scoring = scorings * math.ceil((count - trained) / SCORING_BATCH)
     return terms(training, setups, steps + steps_of_scoring, steps * recipe.batch_size + scorings * (count - trained))
+
+
+def from_record(training: Training, record: Record) -> list[Measured]:
+    """What the store says of a training: setting it up, and the rest of it."""
+    setup, seconds = record.get("tracing_seconds", 0.0), record["training_seconds"]
+    if record["status"] != "ok" or not 0 < setup < seconds:  # another training's program has served it
+        return []
+    return [(terms(training, 1, 0, 0), setup), (whole(training, setups=0), seconds - setup)]
 
 
 def fit(measured: list[Measured]) -> np.ndarray:
