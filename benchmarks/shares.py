@@ -16,6 +16,7 @@ import pandas as pd
 
 TARGET = 0.7
 SEARCHES = ("random_search", "dqn", "meta_a2c", "evaluate_policy", "multi_branch", "hardness_study", "prewarm_task")
+SEARCHES += ("own_agent", "own_learner")
 GROUPS = {
     **dict.fromkeys(SEARCHES, "searches"),
     "long_training": "long trainings",

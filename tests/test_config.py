@@ -130,8 +130,7 @@ def test_unknown_key_is_refused_with_the_closest(tmp_path):
         ({"early_stop": {"epochs": 0}}, r"early_stop\.epochs: .*greater than or equal to 1 \(found 0\)"),
         ({"data": {"source": "web"}}, r"data\.source: .*'standin', 'archives' or 'download'"),
         ({"data": {"source": "archives"}}, r"data\.archives .*NASDMRL_ARCHIVES.* must name their folder"),
-        ({"data": {"own": {"agent_dtd": "."}}}, r"data\.own: .*`agent_dtd`: .* not with `sigma` or `agent_`"),
-        ({"data": {"own": {"sigma_plants": "."}}}, r"data\.own: .*`sigma_plants`: .* not with `sigma` or `agent_`"),
+        ({"data": {"own": {"sigma_plants": "."}}}, r"data\.own: .*`sigma_plants`: .* not with `sigma`"),
         ({"data": {"own": {"dtd": "."}}}, r"data\.own: .*`dtd` is a listed dataset"),
         (
             {"data": {"limits": {"omnglot": {}}}},

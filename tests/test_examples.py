@@ -1,9 +1,11 @@
-"""The examples: a dataset, an agent and a claim of one's own."""
+"""The examples: a dataset and an agent in the package, a custom folder, an agent of a library, a claim."""
 
 import importlib
 import json
 import os
+import random
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -13,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import save, stripes
-from golden import write_golden
 from PIL import Image
 from test_env import table
 
@@ -21,115 +22,183 @@ from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.agents.search import Noted, TrialOver, interact
 from nasdmrl.analysis.claims import claims_table
 from nasdmrl.analysis.provenance import provenance
-from nasdmrl.analysis.tables import read_table, write_table
+from nasdmrl.analysis.tables import read_table
 from nasdmrl.config.model import load
-from nasdmrl.data.archives import open_index
+from nasdmrl.data.catalogue import open_index
+from nasdmrl.data.custom import class_folders
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import write_json
-from nasdmrl.report.archiving.contents import _of_runs
+from nasdmrl.paper.datasets import with_role
 from nasdmrl.space.environment import NASEnv
 
-EXAMPLES = ("own_dataset", "own_agent", "own_claim")
-TINY = [
+SMALL = [
     "early_stop={epochs: 1, filters: 2, dense_units: 8, batch_size: 16}",
-    "exp1={meta_a2c: {omniglot: 3, vgg_flower: 3, dtd: 3}}",
+    "exp1={meta_a2c: {omniglot: 3, vgg_flower: 3, dtd: 3}, random_search: {dtd: 12}}",
     "exp2={evaluation_steps: 4}",
-    "data={source: standin, image_size: 12, classes: 3, images_per_class: 12, require_official_counts: false}",
 ]
+SMALL_IMAGES = "image_size: 12, classes: 3, images_per_class: 12"
 
 
-@pytest.fixture
-def example(root, monkeypatch):
-    """Imports an example."""
-    monkeypatch.syspath_prepend(root / "examples")
-    return importlib.import_module
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", ["own_dataset", "own_agent", "library_agent", "own_claim"])
 def test_examples_are_short(root, name):
     assert len((root / f"examples/{name}.py").read_text().splitlines()) < 60
 
 
-def class_folders(folder, classes=3, images=6):
+# --- a dataset and an agent in the package ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def extended(root, tmp_path_factory):
+    """A checkout to which a user has added one file and one entry for each of a dataset and two agents."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for folder in ("nasdmrl", "workflow", "config", "envs"):
+        shutil.copytree(root / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    data, agents = checkout / "nasdmrl/data", checkout / "nasdmrl/agents"
+    shutil.copy(root / "examples/own_dataset.py", data / "pets.py")
+    add_after(data / "catalogue.py", '"traffic_sign",', '"pets",')
+    shutil.copy(root / "examples/own_agent.py", agents / "climber.py")
+    (agents / "deep.py").write_text("from nasdmrl.agents.dqn import make as make\n")
+    further = 'Entry("climber", "Hill climbing", "own"), Entry("deep", "Deep", "own", learns=True, sections=("dqn",)),'
+    add_after(agents / "registry.py", 'Entry("random_search", "Random search", "paper"),', further)
+    return checkout
+
+
+def add_after(path, entry, further):
+    text = path.read_text()
+    assert text.count(entry) == 1
+    path.write_text(text.replace(entry, f"{entry} {further}"))
+
+
+def call(checkout, folder, *command):
+    """Run a command on a checkout's package in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=folder, env=environment)
+
+
+def snakemake(checkout, folder, *arguments, data=SMALL_IMAGES):
+    command = ["snakemake", *arguments, "--snakefile", checkout / "workflow/Snakefile", "--configfile"]
+    return call(checkout, folder, *command, checkout / "config/quick.yaml", "--config", *SMALL, f"data={{{data}}}")
+
+
+def commands(checkout, folder, data=SMALL_IMAGES):
+    """What a run from nothing would call, every parameter in it, by the log of each job."""
+    result = snakemake(checkout, folder, "-n", "all", "--printshellcmds", data=data)
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = re.sub(r"\S+/source-cache/\S+", "NOTEBOOK", result.stdout)  # its place changes from run to run
+    return {re.search(r"results/logs/(\S+)\.log", line)[1]: line for line in text.splitlines() if "nasdmrl " in line}
+
+
+def searches_of(dataset):
+    return {f"{place}/{dataset}/seed1024" for place in ("exp2/meta_a2c", "exp2/random_search", "appendix_a/meta_a2c")}
+
+
+OF_A_DATASET = {"table5", "table8", "table9", "exp2/summary", "appendix_a/summary", "figures_appendix_a"}
+"""What has one row, box or section more. The claims and the figures of Exp. 2 stay the paper's."""
+
+
+def test_an_added_dataset_and_agent_join_the_run_and_change_no_job_of_the_papers(root, extended, tmp_path):
+    without, with_own = commands(root, tmp_path), commands(extended, tmp_path)
+    assert len(without) > 60
+    rules = ("draw_standins", "convert", "decode", "own_curves")
+    new = {"exp2/best/pets/best1", *(f"{rule}/pets" for rule in rules), *searches_of("pets")}
+    new |= {f"exp1/{agent}/{data}/seed1024" for agent in ("climber", "deep") for data in with_role("training")}
+    assert with_own.keys() - without.keys() == new
+    changed = {log for log, command in without.items() if with_own[log] != command}
+    assert changed == OF_A_DATASET | {"table4", "exp1/summary", "figures_exp1_curves"}
+    assert "--steps 12 " in with_own["exp1/climber/dtd/seed1024"]  # as long as random search
+
+
+FOLLOWING = """
+from pathlib import Path
+from nasdmrl.analysis.figures.registry import panels_with_own
+from nasdmrl.analysis.styles import in_order, name_of
+from nasdmrl.config.model import load
+from nasdmrl.preflight.disk import count_images
+from nasdmrl.report.archiving.contents import kept_config, missing, packed_files
+config = load("config.json")
+print(*(item.caption for item in panels_with_own(config) if item.own), sep="; ")
+print(*map(name_of, in_order(["pets", "climber", "meta_a2c"])), sep="; ")
+print(count_images("pets", config))
+print(*(name for name in missing(Path("results"), config) if "climber" in name or "deep" in name or "pets" in name))
+print(*(name for name in packed_files(Path("results")) if name.endswith("climber/dtd/seed1024/steps.csv")))
+"""
+
+
+def test_an_added_dataset_and_agent_run_and_are_archived(extended, tmp_path):
+    """Stand-ins are drawn, converted, decoded and searched by the fixed policy; then nothing of it is left to do."""
+    curve, log = "results/figures/own_pets_best_reward.png", "results/exp1/climber/dtd/seed1024/steps.csv"
+    learned = [f"results/exp1/deep/dtd/seed1024/{name}" for name in ("steps.csv", "progress.csv", "policy")]
+    result = snakemake(extended, tmp_path, curve, log, *learned, "--cores", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Nothing to be done" in snakemake(extended, tmp_path, "-n", curve, log, *learned).stdout
+    card = json.loads((tmp_path / "results/data/pets/images/card.json").read_text())
+    assert (card["source"], card["images"], card["class_names"][0][:8]) == ("standin", 36, "Standin_")
+    steps = pd.read_csv(tmp_path / log)
+    assert len(steps) == 12
+    assert steps["reward"].max() > 0
+
+    write_json(
+        tmp_path / "config.json", {"scale": "quick", "data": {"source": "standin", "image_size": 12, "classes": 3}}
+    )
+    summary = ["--output", "results/exp1/summary.csv", "--config", "config.json"]
+    made = call(extended, tmp_path, "nasdmrl", "summary", log, learned[0], *summary)
+    assert made.returncode == 0, made.stderr
+    (tmp_path / learned[1]).unlink()
+    found = call(extended, tmp_path, sys.executable, "-c", FOLLOWING)
+    captions, names, images, missing, packed = found.stdout.splitlines()
+    assert captions.split("; ")[0] == "Best reward of an episode, Oxford-IIIT Pets", found.stderr
+    assert names == "Deep meta-RL; Hill climbing; Oxford-IIIT Pets"
+    assert images == "120"  # 3 classes of 40
+    missed = set(missing.split())
+    assert {"exp1/deep/dtd/seed1024/progress.csv", "exp2/best/pets/best1.json"} <= missed
+    assert not any("climber" in name for name in missed)  # which notes no progress
+    drawn = ("best_reward", "length", "accumulated_reward")
+    assert not any(f"figures/own_pets_{metric}.{kind}" in missed for metric in drawn for kind in ("pdf", "png"))
+    assert packed.endswith(log)
+
+
+# --- a custom folder ----------------------------------------------------------------------------------------
+
+
+def draw_folders(folder, classes=3, images=6):
     """Drawn images: each class has a brightness of its own."""
-    random = np.random.RandomState(0)
+    draw = np.random.RandomState(0)
     for label in range(classes):
         (folder / f"class{label}").mkdir(parents=True)
         for number in range(images):
-            pixels = random.randint(0, 60, (20, 20, 3)) + 60 * label
+            pixels = draw.randint(0, 60, (20, 20, 3)) + 60 * label
             Image.fromarray(pixels.astype(np.uint8)).save(folder / f"class{label}/{number}.png")
     return folder
 
 
 @pytest.mark.parametrize(
-    ("name", "spoil", "message"),
+    ("spoil", "message"),
     [
-        ("dtd", None, "`dtd` is a dataset of the paper; give yours another name"),
-        ("My Pets", None, "expected lower-case letters, digits and `_`"),
-        ("pets", "class", "1 class folders, at least 2 are needed"),
-        ("pets", "image", "2 images, a class of pets needs at least 3"),
-        ("pets", "link", "class9: is a link that leaves"),
-        ("pets", "hidden", "1 class folders, at least 2 are needed"),
-        ("pets", "folder", "no such folder; data.own.pets must name a folder"),
+        ("class", "1 class folders, at least 2 are needed"),
+        ("image", "2 images, a class of pets needs at least 3"),
+        ("link", "class9: is a link that leaves"),
+        ("hidden", "1 class folders, at least 2 are needed"),
+        ("folder", "no such folder; data.own.pets must name a folder"),
     ],
 )
-def test_a_dataset_that_will_not_do_is_refused(example, root, tmp_path, name, spoil, message):
-    folder = class_folders(tmp_path / "pets", classes=1 if spoil == "class" else 2, images=2 if spoil == "image" else 3)
+def test_a_folder_that_will_not_do_is_refused(tmp_path, spoil, message):
+    folder = draw_folders(tmp_path / "pets", classes=1 if spoil == "class" else 2, images=2 if spoil == "image" else 3)
     if spoil == "link":
-        (folder / "class9").symlink_to(class_folders(tmp_path / "elsewhere") / "class0")
+        (folder / "class9").symlink_to(draw_folders(tmp_path / "elsewhere") / "class0")
     if spoil == "hidden":
         (folder / "class1").rename(folder / ".class1")
-    place = tmp_path / "missing" if spoil == "folder" else folder
     with pytest.raises(NasdmrlError, match=message):
-        example("own_dataset").write_config(place, name, root / "config/quick.yaml", tmp_path / "own.yaml")
-    assert not (tmp_path / "own.yaml").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (None, r"base\.yaml: cannot be read"),
-        ("data: [", r"base\.yaml: is not YAML"),
-        ("data:", r"base\.yaml: data: "),
-        ("sale: quick", r"base\.yaml: sale: unknown key; did you mean `scale`"),
-    ],
-)
-def test_a_base_that_will_not_do_is_named(example, tmp_path, text, message):
-    base, folder = tmp_path / "base.yaml", class_folders(tmp_path / "pets")
-    if text is not None:
-        base.write_text(text)
-    with pytest.raises(NasdmrlError, match=message):
-        example("own_dataset").write_config(folder, "pets", base, tmp_path / "own.yaml")
-    assert not (tmp_path / "own.yaml").exists()
-
-
-def test_a_second_dataset_joins_the_first(example, root, tmp_path):
-    folder, first, both = class_folders(tmp_path / "pets"), tmp_path / "pets.yaml", tmp_path / "cars.yaml"
-    example("own_dataset").write_config(folder, "pets", root / "config/quick.yaml", first)
-    example("own_dataset").write_config(folder, "cars", first, both)
-    assert load(both).data.own == {"pets": str(folder), "cars": str(folder)}
-    assert load(both).data.image_size == load(root / "config/quick.yaml").data.image_size == 32
-
-
-def test_a_configuration_of_ones_own_is_not_replaced(example, root, tmp_path):
-    folder, quick, output = class_folders(tmp_path / "pets"), root / "config/quick.yaml", tmp_path / "pets.yaml"
-    example("own_dataset").write_config(folder, "pets", quick, output)
-    output.write_text(output.read_text().replace("scale: quick", "scale: mine # and why"))
-    mine = output.read_text()
-    with pytest.raises(NasdmrlError, match=r"pets\.yaml: has other settings; remove it, give it as CONFIG"):
-        example("own_dataset").write_config(folder, "pets", quick, output)
-    example("own_dataset").write_config(folder, "pets", output, output)
-    assert output.read_text() == mine
+        class_folders("pets", tmp_path / "missing" if spoil == "folder" else folder)
 
 
 def test_links_of_images_are_not_followed_out_of_the_folder(tmp_path):
-    folder = class_folders(tmp_path / "pets", images=3)
+    folder = draw_folders(tmp_path / "pets", images=3)
     (folder / "class0/same.png").symlink_to(folder / "class1/0.png")  # within it, a link is an image
     (folder / "class0/notes.txt").write_text("no image")
     assert open_index("pets", folder).images_per_class() == [4, 3, 3]
     contents = {image.name: image.content for image in open_index("pets", folder).images()}
     assert contents["class0/same.png"] == (folder / "class1/0.png").read_bytes()
-    outside = class_folders(tmp_path / "outside") / "class0/0.png"
+    outside = draw_folders(tmp_path / "outside") / "class0/0.png"
     (folder / "class2/other.png").symlink_to(outside)
     with pytest.raises(NasdmrlError, match=r"other\.png: is a link that leaves"):
         open_index("pets", folder)
@@ -139,86 +208,42 @@ def test_links_of_images_are_not_followed_out_of_the_folder(tmp_path):
         list(open_index("pets", folder).images())
 
 
-def snakemake(root, folder, *arguments, config):
-    command = ["snakemake", *arguments, "--snakefile", f"{root}/workflow/Snakefile", "--directory", str(folder)]
-    command += ["--configfile", str(config), "--config", *TINY[:3]]
-    return subprocess.run(command, capture_output=True, text=True, cwd=root)
-
-
-def configured(example, root, folder, images):
-    """A tiny configuration with the dataset `pets`."""
-    small = folder / "small.yaml"
-    text = (root / "config/quick.yaml").read_text().replace("image_size: 32", "image_size: 12")
-    small.write_text(text.replace("classes: 16", "classes: 3").replace("images_per_class: 120", "images_per_class: 12"))
-    return example("own_dataset").write_config(images, "pets", small, folder / "pets.yaml")
-
-
-def test_own_dataset(example, root, tmp_path):
-    """Converted, decoded and searched by the fixed policy and by random search; then nothing of it is left to do."""
-    config = configured(example, root, tmp_path, class_folders(tmp_path / "images"))
-    wanted = example("own_dataset").targets("pets")
-    result = snakemake(root, tmp_path, *wanted, "--cores", "2", config=config)
-    assert result.returncode == 0, result.stdout + result.stderr
-    spec = json.loads((tmp_path / "results/data/pets/records/dataset_spec.json").read_text())
-    assert set(spec["class_names"].values()) == {"class0", "class1", "class2"}
-    for method in ("meta_a2c", "random_search"):
-        steps = pd.read_csv(tmp_path / f"results/exp2/{method}/pets/seed1024/steps.csv")
-        assert len(steps) == 4
-        assert (steps["status"] == "ok").any()
-    best = json.loads((tmp_path / wanted[0]).read_text())
-    assert (best["dataset"], best["n_classes"]) == ("pets", 3)
-    assert (tmp_path / wanted[1]).stat().st_size > 1000
-    assert "Nothing to be done" in snakemake(root, tmp_path, "-n", *wanted, config=config).stdout
-    os.utime(tmp_path / "images/class0")  # as `touch` does, after an image was replaced under its name
-    assert "Convert pets to TFRecords" in snakemake(root, tmp_path, "-n", *wanted, config=config).stdout
-    os.utime(tmp_path / "images/class0", (0, 0))
-    Image.new("RGB", (20, 20)).save(tmp_path / "images/class0/new.png")
-    assert "Convert pets to TFRecords" in snakemake(root, tmp_path, "-n", *wanted, config=config).stdout
-    # Searches for comparison; the transfer chain itself ends with the paper's datasets.
-    searches = [f"results/exp1/{method}/pets/seed1024/steps.csv" for method in ("random_search", "dqn", "meta_a2c")]
-    assert snakemake(root, tmp_path, "-n", *searches[:2], config=config).returncode == 0
-    refused = snakemake(root, tmp_path, "-n", searches[2], config=config)
-    assert "MissingRuleException" in refused.stdout + refused.stderr
-    # The paper's datasets do not notice it, there or gone.
-    paper = "results/exp1/meta_a2c/dtd/seed1024/steps.csv"
-    assert "Nothing to be done" in snakemake(root, tmp_path, "-n", paper, config=tmp_path / "small.yaml").stdout
-
-
-def commands(root, folder, config):
-    """What a run from nothing would call, every parameter in it, by the log of each job."""
-    result = snakemake(root, folder, "-n", "all", "--printshellcmds", config=config)
-    assert result.returncode == 0, result.stdout + result.stderr
-    text = re.sub(r"\S+/source-cache/\S+", "NOTEBOOK", result.stdout)  # its place changes from run to run
-    return {re.search(r"results/logs/(\S+)\.log", line)[1]: line for line in text.splitlines() if "nasdmrl " in line}
-
-
-def test_own_dataset_changes_no_job_of_the_papers(example, root, tmp_path):
-    config = configured(example, root, tmp_path, class_folders(tmp_path / "images"))
-    without, with_own = (commands(root, tmp_path, place) for place in (tmp_path / "small.yaml", config))
-    assert len(without) > 60
-    searches = [f"{place}/pets/seed1024" for place in ("exp2/meta_a2c", "exp2/random_search", "appendix_a/meta_a2c")]
-    new = {"convert/pets", "decode/pets", "own_curves/pets", "exp2/best/pets/best1", *searches}
+def test_a_folder_joins_the_run_and_changes_no_job_of_the_papers(root, tmp_path):
+    data = f"{SMALL_IMAGES}, own: {{shapes: {draw_folders(tmp_path / 'shapes')}}}"
+    without, with_own = commands(root, tmp_path), commands(root, tmp_path, data)
+    new = {"convert/shapes", "decode/shapes", "own_curves/shapes", "exp2/best/shapes/best1", *searches_of("shapes")}
     assert with_own.keys() - without.keys() == new
-    # What has one row, box or section more. The claims and the figures of Exp. 2 stay the paper's.
-    tables = {"table5", "table8", "table9", "exp2/summary", "appendix_a/summary"}
-    changed = {log for log, command in without.items() if with_own[log] != command}
-    assert changed == {*tables, "figures_appendix_a", "report"}
+    assert {log for log, command in without.items() if with_own[log] != command} == {*OF_A_DATASET, "report"}
+    # Searches for comparison; the transfer chain itself ends with the paper's datasets.
+    logs = [f"results/exp1/{method}/shapes/seed1024/steps.csv" for method in ("random_search", "dqn", "meta_a2c")]
+    assert snakemake(root, tmp_path, "-n", *logs[:2], data=data).returncode == 0
+    refused = snakemake(root, tmp_path, "-n", logs[2], data=data)
+    assert "MissingRuleException" in refused.stdout + refused.stderr
+
+
+def test_a_changed_folder_is_converted_again(root, tmp_path):
+    images, wanted = draw_folders(tmp_path / "images"), "results/data/shapes/images"
+    data = f"{SMALL_IMAGES}, own: {{shapes: {images}}}"
+    assert snakemake(root, tmp_path, wanted, "--cores", "1", data=data).returncode == 0
+    spec = json.loads((tmp_path / "results/data/shapes/records/dataset_spec.json").read_text())
+    assert set(spec["class_names"].values()) == {"class0", "class1", "class2"}
+    assert "Nothing to be done" in snakemake(root, tmp_path, "-n", wanted, data=data).stdout
+    os.utime(images / "class0")  # as `touch` does, after an image was replaced under its name
+    assert "Convert shapes to TFRecords" in snakemake(root, tmp_path, "-n", wanted, data=data).stdout
+    os.utime(images / "class0", (0, 0))
+    Image.new("RGB", (20, 20)).save(images / "class0/new.png")
+    assert "Convert shapes to TFRecords" in snakemake(root, tmp_path, "-n", wanted, data=data).stdout
 
 
 def test_a_folder_of_genuine_images_is_searched(tmp_path, real_archives):
-    """Three classes of textures, unpacked, by the commands that the workflow calls."""
-    images, counts = tmp_path / "images", Counter()
+    """Some textures, unpacked, by the commands that the workflow calls."""
     with tarfile.open(real_archives / "dtd-r1.0.1.tar.gz") as archive:
-        names = [name for name in archive.getnames() if name.startswith("dtd/images/") and name.endswith(".jpg")]
-        for name in names:
-            label = name.split("/")[2]
-            if label in counts or len(counts) < 3:
-                counts[label] += 1
-                (images / label).mkdir(parents=True, exist_ok=True)
-                (images / label / name.split("/")[3]).write_bytes(archive.extractfile(name).read())
+        members = [member for member in archive.getmembers() if re.match("dtd/images/[a-c].*jpg$", member.name)]
+        archive.extractall(tmp_path, members, filter="data")
+    counts = Counter(member.name.split("/")[2] for member in members)
     small = {"data": {"image_size": 16}, "early_stop": {"epochs": 1, "filters": 2, "dense_units": 8}}
     config, records, decoded = ["--config", json.dumps(small)], tmp_path / "records", tmp_path / "decoded"
-    nasdmrl("convert", "textures", images, records, "--own")
+    nasdmrl("convert", "textures", tmp_path / "dtd/images", records, "--own")
     spec = json.loads((records / "dataset_spec.json").read_text())
     assert sorted(spec["images_per_class"].values()) == sorted(counts.values())
     nasdmrl("decode", records, decoded, *config)
@@ -229,6 +254,9 @@ def test_a_folder_of_genuine_images_is_searched(tmp_path, real_archives):
 
 def nasdmrl(*arguments):
     subprocess.run([sys.executable, "-m", "nasdmrl.cli", *map(str, arguments)], check=True, capture_output=True)
+
+
+# --- an agent of a library ----------------------------------------------------------------------------------
 
 
 class Tabular:
@@ -252,11 +280,18 @@ class Tabular:
             place += 1
 
 
+class Faulty(Tabular):
+    """An agent with a mistake in it."""
+
+    def learn(self, steps):
+        self.policy.act()
+
+
 class Scripted:
     """What random search does, with the loop in the agent's hands."""
 
     def __init__(self, env, seed):
-        self.env, self._random = env, np.random.RandomState(seed)
+        self.env, self._random = env, random.Random(str(seed))
 
     def learn(self):
         while True:
@@ -264,7 +299,7 @@ class Scripted:
             self.env.reset()  # some libraries do it twice
             ended = False
             while not ended:
-                *_, ended, _, _ = self.env.step(np.int64(self._random.randint(8)))
+                *_, ended, _, _ = self.env.step(np.int64(self._random.randint(0, 7)))
 
 
 def test_rows_are_those_of_our_own_loop():
@@ -275,38 +310,14 @@ def test_rows_are_those_of_our_own_loop():
     assert [{**row, "spent_seconds": 0} for row in rows] == [{**row, "spent_seconds": 0} for row in ours]
 
 
-def check_own_agent(example, tmp_path, agent):
-    results = tmp_path / "results"
-    save(stripes(60), results / "data/dtd/images")
+@pytest.fixture
+def run_folder(tmp_path, monkeypatch):
+    """The current folder, with the images and the configuration of a run."""
+    save(stripes(60), tmp_path / "results/data/dtd/images")
     small = {"early_stop": {"epochs": 1, "filters": 2, "dense_units": 8}, "environment": {"max_actions": 4}}
-    write_json(results / "config.json", {"scale": "test", **small})
-    settings = load(results / "config.json")
-    log = example("own_agent").search(agent, "dtd", 25, results, settings)
-    steps = pd.read_csv(log)
-    assert log == results / f"exp1/own_{agent.__name__.lower()}/dtd/seed1024/steps.csv"
-    assert list(steps["step"]) == list(range(1, 26))
-    assert steps["episode_step"].max() == 4
-    assert list(steps["episode"].diff().fillna(0)) == [0, *steps["episode_end"].iloc[:-1]]
-    assert steps["reward"].max() > 0
-    write_golden(results)  # logs of the paper's methods
-    figures = example("own_agent").draw("dtd", results, settings)
-    assert figures[0].name == "own_agent_dtd_best_reward.png"
-    assert all(figure.stat().st_size > 1000 for figure in figures)
-
-
-def test_own_agent(example, tmp_path):
-    check_own_agent(example, tmp_path, Tabular)
-
-
-def test_own_agent_of_stable_baselines(example, tmp_path):
-    check_own_agent(example, tmp_path, pytest.importorskip("stable_baselines3").A2C)
-
-
-class Faulty(Tabular):
-    """An agent with a mistake in it."""
-
-    def learn(self, steps):
-        self.policy.act()
+    write_json(tmp_path / "results/config.json", {"scale": "test", "seeds": [1, 2], **small})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def run_example(root, folder, name, *arguments):
@@ -315,10 +326,22 @@ def run_example(root, folder, name, *arguments):
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, env={**os.environ, "PYTHONPATH": paths})
 
 
+def test_library_agent_with_every_seed_and_its_curve(root, run_folder):
+    result = run_example(root, run_folder, "library_agent.py", "test_examples.Tabular", "dtd", "25")
+    logs = [f"results/exp1/own_tabular/dtd/seed{seed}/steps.csv" for seed in (1, 2)]
+    assert result.stdout.splitlines() == [f"{log}: 25 of 25 steps" for log in logs], result.stderr
+    steps = pd.read_csv(logs[0])
+    assert list(steps["step"]) == list(range(1, 26))
+    assert steps["episode_step"].max() == 4
+    assert list(steps["episode"].diff().fillna(0)) == [0, *steps["episode_end"].iloc[:-1]]
+    assert steps["reward"].max() > 0
+    nasdmrl("curves", *logs, "--output", "mine/curves", "--config", "results/config.json")
+    assert (run_folder / "mine/curves_dtd_best_reward.png").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("name", ["Tabular", "no_such_package.Agent", "test_examples.NoSuchAgent", "os.path"])
-def test_a_name_that_is_no_agents_is_one_message(root, tmp_path, name):
-    write_json(tmp_path / "results/config.json", {"scale": "test"})
-    result = run_example(root, tmp_path, "own_agent.py", name, "dtd")
+def test_a_name_that_is_no_agents_is_one_message(root, run_folder, name):
+    result = run_example(root, run_folder, "library_agent.py", name, "dtd")
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
         f"Error: {name}: no such class; expected MODULE.CLASS of a package, or of a file in this folder"
@@ -326,13 +349,13 @@ def test_a_name_that_is_no_agents_is_one_message(root, tmp_path, name):
 
 
 def test_a_number_of_steps_that_is_none_shows_the_usage(root, tmp_path):
-    result = run_example(root, tmp_path, "own_agent.py", "test_examples.Tabular", "dtd", "many")
+    result = run_example(root, tmp_path, "library_agent.py", "test_examples.Tabular", "dtd", "many")
     assert result.returncode == 1
     assert "stable_baselines3.A2C dtd [STEPS]" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["own_agent.py", "test_examples.Tabular", "dtd"], ["own_claim.py"]])
+@pytest.mark.parametrize("arguments", [["library_agent.py", "test_examples.Tabular", "dtd"], ["own_claim.py"]])
 def test_without_results_there_is_one_message(root, tmp_path, arguments):
     result = run_example(root, tmp_path, *arguments)
     assert result.returncode == 1
@@ -341,47 +364,22 @@ def test_without_results_there_is_one_message(root, tmp_path, arguments):
     )
 
 
-def test_the_agent_of_the_documentation_searches(root, tmp_path):
-    """A module of the current folder, with the seeds of the configuration."""
-    save(stripes(60), tmp_path / "results/data/dtd/images")
-    small = {"early_stop": {"epochs": 1, "filters": 2, "dense_units": 8}, "seeds": [1, 2]}
-    write_json(tmp_path / "results/config.json", {"scale": "test", **small})
-    page = (root / "docs/extending.md").read_text()
-    (tmp_path / "mine.py").write_text(re.search(r"```python\n(.*?class Climber.*?)```", page, re.DOTALL)[1])
-    result = run_example(root, tmp_path, "own_agent.py", "mine.Climber", "dtd", "12")
-    assert result.returncode == 0, result.stderr
-    logs = [f"results/exp1/own_climber/dtd/seed{seed}/steps.csv: 12 of 12 steps" for seed in (1, 2)]
-    assert result.stdout.splitlines()[:2] == logs
-    assert (tmp_path / "results/figures/own_agent_dtd_best_reward.png").exists()
-
-
-def test_curves_take_each_search_once(example, tmp_path, monkeypatch):
-    """Baselines of Exp. 2 where Exp. 1 has none, and no seed that the configuration does not name."""
-    kept = ["exp1/own_a2c/dtd/seed1", "exp1/dqn/dtd/seed1", "exp2/meta_a2c/dtd/seed1", "exp1/random_search/dtd/seed1"]
-    for place in (*kept, "exp2/random_search/dtd/seed1", "exp1/own_a2c/dtd/seed2", "exp1/dqn/omniglot/seed1"):
-        (tmp_path / place).mkdir(parents=True)
-        (tmp_path / place / "steps.csv").touch()
-    drawn = []
-    monkeypatch.setattr(example("own_agent"), "save_curves", lambda logs, *_: drawn.extend(logs) or [])
-    example("own_agent").draw("dtd", tmp_path, load('{"seeds": [1]}'))
-    assert sorted(drawn) == sorted(tmp_path / place / "steps.csv" for place in kept)
-
-
-def test_an_archive_asks_an_agent_of_ones_own_for_no_progress(tmp_path):
-    searches = pd.DataFrame({"method": ["dqn", "evo"], "dataset": "dtd", "seed": 1})
-    write_table(searches, tmp_path / "exp1/summary.csv", {})
-    wanted = ["dqn/dtd/seed1/steps.csv", "dqn/dtd/seed1/progress.csv", "evo/dtd/seed1/steps.csv"]
-    assert [name for name in _of_runs(tmp_path, "exp1") if "seed" in name] == [f"exp1/{name}" for name in wanted]
-
-
-def test_a_mistake_in_the_agent_is_told_with_its_place(root, tmp_path):
-    save(stripes(60), tmp_path / "results/data/dtd/images")
-    write_json(tmp_path / "results/config.json", {"scale": "test"})
-    result = run_example(root, tmp_path, "own_agent.py", "test_examples.Faulty", "dtd", "2")
+def test_a_mistake_in_the_agent_is_told_with_its_place(root, run_folder):
+    result = run_example(root, run_folder, "library_agent.py", "test_examples.Faulty", "dtd", "2")
     assert result.returncode == 1
     assert "in learn" in result.stderr
     assert "AttributeError: 'Faulty' object has no attribute 'policy'" in result.stderr
-    assert not list(tmp_path.glob("results/exp1/**/*.csv"))
+    assert not list(run_folder.glob("results/exp1/**/*.csv"))
+
+
+# --- a claim ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_claim(root, monkeypatch):
+    """The example as a module."""
+    monkeypatch.syspath_prepend(root / "examples")
+    return importlib.import_module("own_claim")
 
 
 def write_rewards(results, method, rewards, seed=1024):
@@ -404,28 +402,28 @@ def write_rewards(results, method, rewards, seed=1024):
         (0.05, (1,), "undecided", "(holds in this one run)"),
     ],
 )
-def test_own_claim(example, tmp_path, difference, seeds, verdict, word):
+def test_own_claim(own_claim, tmp_path, difference, seeds, verdict, word):
     """Rewards of each seed near two means; random search goes on for longer, which does not count."""
     write_json(tmp_path / "config.json", {"scale": "test", "seeds": list(seeds)})
     for seed in seeds:
         rewards = 0.5 + 0.001 * seed + np.resize([0.01, -0.01], 60) + np.linspace(0, 0.001, 60)
         write_rewards(tmp_path, "dqn", rewards + difference, seed)
         write_rewards(tmp_path, "random_search", [*rewards, *[0.9] * 40], seed)
-    row = example("own_claim").judged(tmp_path).iloc[0]
+    row = own_claim.judged(tmp_path).iloc[0]
     assert (row["claim"], row["verdict"]) == ("M1", verdict)
     assert word in row["measured"]
     assert "decide the paper's claim" in row["caveat"]
 
 
-def test_own_claim_is_kept_once_beside_others(example, tmp_path):
+def test_own_claim_is_kept_once_beside_others(own_claim, tmp_path):
     write_json(tmp_path / "config.json", {"scale": "test"})
     write_rewards(tmp_path, "dqn", [0.5])
-    assert example("own_claim").judged(tmp_path).iloc[0]["verdict"] == "not run"
+    assert own_claim.judged(tmp_path).iloc[0]["verdict"] == "not run"
     kept = tmp_path / "own_claims.csv"
     kept.write_text(kept.read_text().replace("\nM1,", "\nM0,"))
     write_rewards(tmp_path, "random_search", [0.5])
     for _ in range(2):
-        example("own_claim").judged(tmp_path)
+        own_claim.judged(tmp_path)
     table = read_table(kept)
     assert list(zip(table["claim"], table["verdict"], strict=True)) == [("M0", "not run"), ("M1", "undecided")]
     settings = load(tmp_path / "config.json")

@@ -6,30 +6,28 @@ Only the standard library is loaded for it. A folder of class folders (`custom`)
 import difflib
 import re
 from collections.abc import Collection
+from importlib import import_module
 from pathlib import Path
 
-from nasdmrl.data import aircraft, cu_birds, dtd, omniglot, traffic_sign, vgg_flower
 from nasdmrl.data.archives import Index, Part, Source
 from nasdmrl.data.custom import class_of_images
 from nasdmrl.data.standins import pictures
 from nasdmrl.errors import DataError
 
-SOURCES: dict[str, Source] = {
-    source.facts.id: source
-    for source in (
-        omniglot.SOURCE,
-        vgg_flower.SOURCE,
-        dtd.SOURCE,
-        aircraft.SOURCE,
-        cu_birds.SOURCE,
-        traffic_sign.SOURCE,
-    )
-}
-"""Datasets by id: the paper's in the order of its tables, then the others."""
+LISTED = (
+    "omniglot",
+    "vgg_flower",
+    "dtd",
+    "aircraft",
+    "cu_birds",
+    "traffic_sign",
+)
+"""Modules of this folder, each with the `SOURCE` of a dataset: the paper's in the order of its tables, then others."""
+SOURCES: dict[str, Source] = {name: import_module(f"nasdmrl.data.{name}").SOURCE for name in LISTED}
+"""Datasets by id, which is the module's name."""
 LISTED_OWN = tuple(name for name, source in SOURCES.items() if source.facts.role == "own")
 """Ids of the listed datasets that the paper has not."""
-# Figures of an agent of one's own are called own_agent_..., those of a dataset own_NAME_...
-_OWN_NAME = re.compile(r"(?!sigma|agent_)[a-z][a-z0-9_]*")
+_OWN_NAME = re.compile(r"(?!sigma)[a-z][a-z0-9_]*")
 
 
 def open_index(dataset: str, folder: Path | str) -> Index:
@@ -66,8 +64,7 @@ def check_own_name(name: str) -> None:
         raise ValueError(f"`{name}` is a listed dataset; give yours another name")
     if not _OWN_NAME.fullmatch(name):
         raise ValueError(
-            f"`{name}`: expected lower-case letters, digits and `_` that begin with a letter, "
-            "and not with `sigma` or `agent_`"
+            f"`{name}`: expected lower-case letters, digits and `_` that begin with a letter, and not with `sigma`"
         )
 
 

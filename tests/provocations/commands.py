@@ -95,7 +95,7 @@ CONFIGURATION = {
     ),
     "FILE: data.own: Value error, `NAME` is a listed dataset; give yours another name (found VALUE)": (own_name("dtd")),
     "FILE: data.own: Value error, `NAME`: expected lower-case letters, digits and `_` that begin with a letter, and "
-    "not with `sigma` or `agent_` (found VALUE)": own_name("My-Flowers"),
+    "not with `sigma` (found VALUE)": own_name("My-Flowers"),
     "FILE: data.limits: Value error, `NAME`: no such dataset; did you mean `NAME`? Known here: NAMES (found VALUE)": (
         _with("data: {limits: {omniglott: {classes: 60}}}")
     ),

@@ -241,7 +241,7 @@ OWN = {
     "NAME: image `NAME` has more than 8 bits a channel; convert it to 8 bits": deep_colours,
     "NAME: image `NAME` has more pixels than Pillow opens (...); make it smaller": huge_image,
     "`NAME` is a listed dataset; give yours another name": lambda scene: convert(scene, "dtd", "--own"),
-    "`NAME`: expected lower-case letters, digits and `_` that begin with a letter, and not with `sigma` or `agent_`": (
+    "`NAME`: expected lower-case letters, digits and `_` that begin with a letter, and not with `sigma`": (
         lambda scene: convert(scene, "My-Plants", "--own")
     ),
 }
