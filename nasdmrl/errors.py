@@ -1,4 +1,4 @@
-"""The errors that a person can mend: each message names what is wrong, where, and what to do about it."""
+"""Errors that a user can fix: each message says what is wrong, where, and how to fix it."""
 
 
 class NasdmrlError(Exception):

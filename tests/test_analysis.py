@@ -116,6 +116,17 @@ def test_notebook_refuses_unknown_and_missing_parameters(root, tmp_path):
         run_notebook(notebook, tmp_path / "out.ipynb", {"log": [], "config": ""})
 
 
+def test_executed_copy_of_a_notebook_that_fails_is_kept(tmp_path):
+    cell = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [{**cell, "source": "x = 0", "metadata": {"tags": ["parameters"]}}, {**cell, "source": "1 / x"}]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    content = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 4}
+    (tmp_path / "in.ipynb").write_text(json.dumps(content))
+    with pytest.raises(NasdmrlError, match=r"a cell failed; it is marked in the executed copy, .*out\.ipynb"):
+        run_notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb", {"x": 0})
+    assert "ZeroDivisionError" in (tmp_path / "out.ipynb").read_text()
+
+
 def test_notebooks_are_kept_without_outputs(root):
     for path in (root / "workflow/notebooks").glob("*.ipynb"):
         cells = json.loads(path.read_text())["cells"]

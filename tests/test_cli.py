@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import save, stripes
 
 
 def run(*arguments, cwd=None):
@@ -54,6 +55,7 @@ def test_show_network_of_figure_4():
         (["evaluate-network", "dtd", "conv3", "--images", "nowhere"], "nowhere: cannot be read"),
         (["evaluate-network", "dtd", "conv3", "--images", "i", "--space", "wide"], "unknown space `wide`"),
         (["search", "magic", "dtd", "--steps", "1", "--output", "x"], "unknown method `magic`"),
+        (["download", "dtd", "out", "--file", "x.zip"], "unknown file `x.zip`; known are dtd-r1.0.1.tar.gz"),
         (["convert", "dtd", "nowhere", "out"], "put the official archive there"),
         (["decode", "nowhere", "out", "--config", "{}"], "dataset_spec.json: cannot be read"),
         (["decode", "a", "b", "--config", '{"date": 1}'], "did you mean `data`"),
@@ -65,6 +67,18 @@ def test_errors_are_one_message_and_exit_1(arguments, message, root):
     assert result.stderr.startswith("Error: ")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_network_of_a_file_of_another_kind_and_images_of_another_dataset(tmp_path):
+    (tmp_path / "best.json").write_text('{"rank": 1}')
+    save(stripes(), tmp_path / "images")
+    for arguments, message in (
+        (["dtd", tmp_path / "best.json"], "expected a file that `nasdmrl best` wrote"),
+        (["dtd", "gone.json"], "Error: [Errno 2] No such file or directory: 'gone.json'"),
+        (["omniglot", "conv3"], "images: holds the images of dtd, not of omniglot"),
+    ):
+        result = run("retrain", *arguments, "--images", tmp_path / "images", "--config", "{}")
+        assert (result.returncode, message in result.stderr) == (1, True)
 
 
 def test_from_standins_to_an_evaluation(tmp_path):

@@ -31,6 +31,7 @@ from nasdmrl.data.members import read_image_members
 from nasdmrl.data.records import RECORDS_FORMAT, check_official_counts, convert, jpeg
 from nasdmrl.data.standins import CLASSES, IMAGES_PER_CLASS
 from nasdmrl.errors import DataError, NasdmrlError
+from nasdmrl.files import write_text
 from nasdmrl.paper.datasets import DATASETS
 
 # Table 3 and 8 of the paper.
@@ -466,6 +467,12 @@ def test_colours_of_16_bits_are_refused():
         jpeg("pets", picture(png(16), "a.png"))
 
 
+def test_images_that_are_too_large_to_open_are_refused():
+    huge = encoded(Image.new("1", (20_000, 10_000)), "PNG")
+    with pytest.raises(DataError, match=r"pets: image `a\.png` has more pixels than Pillow opens"):
+        jpeg("pets", picture(huge, "a.png"))
+
+
 # --- bad input ----------------------------------------------------------------------------------------------
 
 
@@ -538,7 +545,9 @@ def test_missing_label_file(copied, tmp_path):
     )
     refused("cu_birds", copied, tmp_path, "lacks the label file `CUB_200_2011/classes.txt`")
     (copied / "imagelabels.mat").unlink()
-    refused("vgg_flower", copied, tmp_path, r"imagelabels\.mat: no such file; it holds the labels")
+    refused(
+        "vgg_flower", copied, tmp_path, r"imagelabels\.mat: no such file; put the official one, which holds the labels"
+    )
 
 
 def test_label_file_that_is_none(copied, tmp_path):
@@ -553,7 +562,31 @@ def test_wrong_label_count(copied, tmp_path):
         copied / "CUB_200_2011.tgz",
         lambda name, content: (name, content[:-10].rsplit(b"\n", 1)[0] + b"\n" if "labels" in name else content),
     )
-    refused("cu_birds", copied, tmp_path, "labels for 640 images; the label files do not fit")
+    refused("cu_birds", copied, tmp_path, "labels for 640 images; fetch the archive again")
+
+
+def test_line_of_labels_that_is_torn_and_class_that_is_not_listed(copied, tmp_path):
+    rewritten(
+        copied / "CUB_200_2011.tgz",
+        lambda name, content: (name, content + b"torn\n" if name.endswith("/classes.txt") else content),
+    )
+    refused("cu_birds", copied, tmp_path, "`CUB_200_2011/classes.txt` has a line that is not `key value`")
+    rewritten(
+        copied / "fgvc-aircraft-2013b.tar.gz",
+        lambda name, content: (name, content.split(b"\n", 1)[1] if name.endswith("/variants.txt") else content),
+    )
+    refused("aircraft", copied, tmp_path, "has a class that the list of classes lacks")
+
+
+def test_member_that_is_there_twice(tmp_path):
+    """A tar file may hold two members of one name; the list of images has one."""
+    content = encoded(Image.new("RGB", (8, 8)))
+    with tarfile.open(tmp_path / "dtd-r1.0.1.tar.gz", "w:gz") as archive:
+        for name in ("a", "b", "a"):
+            info = tarfile.TarInfo(f"dtd/images/{name}/{name}_0.jpg")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    refused("dtd", tmp_path, tmp_path, "images of the archive's list could not be read; fetch it again")
 
 
 def test_labelled_image_is_missing(copied, tmp_path):
@@ -633,7 +666,9 @@ def test_earlier_records_survive_a_failure(copied, tmp_path):
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"{", b"[]", b"{}", b'{"images_per_class": [1]}'])
 def test_a_spec_that_is_none_is_one_message(tmp_path, content):
     (tmp_path / records.SPEC_NAME).write_bytes(content)
-    with pytest.raises(DataError, match=r"dataset_spec\.json: cannot be read .*; run the conversion again"):
+    with pytest.raises(
+        DataError, match=r"dataset_spec\.json: cannot be read .*; remove its folder and run the conversion again"
+    ):
         records.read_spec(tmp_path)
 
 
@@ -649,6 +684,22 @@ def test_damaged_records_and_arrays(standins, tmp_path):
         load(tmp_path / "images")
     with pytest.raises(DataError, match="dataset_spec.json: cannot be read"):
         decode(tmp_path / "nothing", tmp_path / "again", Data())
+
+
+def test_records_with_fewer_images_than_are_listed(standins, tmp_path):
+    convert("dtd", standins, tmp_path / "records", False)
+    (tmp_path / "records/0.tfrecords").write_bytes(b"")
+    listed, left = CLASSES * IMAGES_PER_CLASS, (CLASSES - 1) * IMAGES_PER_CLASS
+    with pytest.raises(DataError, match=f"{left} images where {listed} were listed"):
+        decode(tmp_path / "records", tmp_path / "images", Data())
+
+
+def test_files_do_not_replace_folders(tmp_path):
+    (tmp_path / "new").mkdir()
+    with pytest.raises(NasdmrlError, match="new: is a folder, and is not replaced by a file; name another output"):
+        write_text(tmp_path / "new", "text")
+    with pytest.raises(NasdmrlError, match="is a folder; name the file or folder to write"):
+        write_text(Path("."), "text")
 
 
 def test_killed_conversion_leaves_nothing_that_looks_whole(standins, tmp_path):

@@ -102,6 +102,8 @@ def test_bad_rows_are_named():
         from_rows([[2, 1, 3, 0, 0]])
     with pytest.raises(NetworkError, match="unknown type 4"):
         from_rows([[1, 4, 0, 0, 0]])
+    with pytest.raises(NetworkError, match="2 layers do not fit into 1 rows"):
+        to_rows(parse("conv3 max2"), 1)
 
 
 # --- canonical form -----------------------------------------------------------------------------------------

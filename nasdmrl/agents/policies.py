@@ -80,7 +80,10 @@ def load_policy(
     for key, value in _fitting(architecture, spaces).items():
         unnamed = key == NAMES and key not in card  # saved where actions had no names
         if card.get(key) != value and not unnamed:
-            raise PolicyError(f"{folder}: the policy's {key} is {card.get(key)}, expected {value}")
+            raise PolicyError(
+                f"{folder}: the policy's {key} is {card.get(key)}, expected {value}; use the method, space and "
+                "configuration that it was learned with"
+            )
     found = {name: _vector(folder, name, vector.size) for name, vector in vectors.items()}
     for name, vector in vectors.items():
         vector[:] = found[name]

@@ -18,7 +18,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 def main() -> None:
-    """Run the command line; an error that a person can mend is one message and exit code 1."""
+    """Run the command line; an error that a user can fix is one message and exit code 1."""
     _collect_rarely()
     try:
         app()

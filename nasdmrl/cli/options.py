@@ -31,10 +31,10 @@ ImagesOption = Annotated[
 ]
 
 
-def one_of(kind: str, value: str, known: list[str]) -> str:
+def one_of(kind: str, value: str, known: list[str], more: str = "") -> str:
     """`value`; raises `NasdmrlError` where it is not known."""
     if value not in known:
-        raise NasdmrlError(f"unknown {kind} `{value}`; known are {', '.join(known)}")
+        raise NasdmrlError(f"unknown {kind} `{value}`; known are {', '.join(known)}{more}")
     return value
 
 
@@ -42,7 +42,8 @@ def known_dataset(dataset: str) -> str:
     """`dataset`; raises `NasdmrlError` where it is not listed."""
     from nasdmrl.data.catalogue import SOURCES
 
-    return one_of("dataset", dataset, list(SOURCES))
+    more = "; a custom dataset must be decoded first, or be converted with --own"
+    return one_of("dataset", dataset, list(SOURCES), more)
 
 
 def known_space(space: str):

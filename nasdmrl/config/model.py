@@ -184,7 +184,7 @@ def from_dict(values: dict[str, Any], name: str) -> Config:
     Raises `ConfigError`, which begins with `name`.
     """
     if not isinstance(values, dict):
-        raise ConfigError(f"{name}: expected keys with values, found {type(values).__name__}")
+        raise ConfigError(f"{name}: expected keys with values, found {type(values).__name__}; see config/quick.yaml")
     try:
         return Config.model_validate(_with_archives(values))
     except ValidationError as error:

@@ -31,7 +31,8 @@ def read(paths: list[Path]) -> Index:
     box_of = {f"{_FOLDER}images/{image}.jpg": box for image, box in _boxes(path, texts[_BOXES]).items()}
     without = sorted(set(class_of) - set(box_of))
     if without:
-        raise DataError(f"{path}: {len(without)} images have no box in `{_BOXES}`, the first is `{without[0]}`")
+        text = f"{path}: {len(without)} images have no box in `{_BOXES}`, the first is `{without[0]}`"
+        raise DataError(f"{text}; fetch the archive again")
     return Index("aircraft", variants, [Part(path, class_of, box_of)])
 
 
@@ -46,7 +47,7 @@ def _boxes(path: Path, text: str) -> dict[str, Box]:
         if not re.fullmatch(r"-?\d+( -?\d+){3}", numbers):
             raise DataError(
                 f"{path}: `{_BOXES}` gives image `{name}` the box `{numbers}`, expected `xmin ymin xmax ymax` in whole "
-                "pixels"
+                "pixels; fetch the archive again, or correct the line"
             )
         boxes[name] = tuple(map(int, numbers.split()))
     return boxes  # type: ignore[return-value]

@@ -111,7 +111,9 @@ def by_member_name(dataset: str, paths: list[Path], class_of: Callable[[str], st
         classes = {name: class_of(name) for name in member_names(path)}
         parts.append(Part(path, {name: value for name, value in classes.items() if value is not None}))
         if not parts[-1].class_of:
-            raise DataError(f"{path}: holds no image in the layout of the official {dataset} archive")
+            raise DataError(
+                f"{path}: holds no image in the layout of the official {dataset} archive; put that in its place"
+            )
     return Index(dataset, sorted({name for part in parts for name in part.class_of.values()}), parts)
 
 
@@ -119,7 +121,7 @@ def label_files(path: Path, names: list[str], wanted: list[str]) -> dict[str, st
     """Texts of these members, the label files; `names` are all members. Raises `DataError` where one is missing."""
     missing = sorted(set(wanted) - set(names))
     if missing:
-        raise DataError(f"{path}: lacks the label file `{missing[0]}`; this is not the official archive")
+        raise DataError(f"{path}: lacks the label file `{missing[0]}`; fetch the official archive")
     texts = {}
     for name, content in read_members(path, wanted):
         texts[name] = content.decode("utf-8")
@@ -132,7 +134,7 @@ def pairs(path: Path, file: str, text: str) -> list[tuple[str, str]]:
     """The lines `key value` of a label file. Raises `DataError` for a line that is none."""
     lines = [tuple(line.split(" ", 1)) for line in text.splitlines()]
     if not all(len(line) == 2 for line in lines):
-        raise DataError(f"{path}: label file `{file}` has a line that is not `key value`; it is damaged")
+        raise DataError(f"{path}: label file `{file}` has a line that is not `key value`; fetch the archive again")
     return lines  # type: ignore[return-value]
 
 
@@ -140,10 +142,16 @@ def check_labels(path: Path, class_of: dict[str, str], names: list[str], classes
     """Raise `DataError` unless labels, images (members `*.jpg` among `names`) and list of classes fit each other."""
     missing = sorted(set(class_of) - set(names))
     if missing:
-        raise DataError(f"{path}: {len(missing)} labelled images are missing, the first is `{missing[0]}`")
+        raise DataError(
+            f"{path}: {len(missing)} labelled images are missing, the first is `{missing[0]}`; fetch the archive again"
+        )
     unlabelled = sorted({name for name in names if name.endswith(".jpg")} - set(class_of))
     if unlabelled:
-        raise DataError(f"{path}: {len(unlabelled)} images have no label, the first is `{unlabelled[0]}`")
+        raise DataError(
+            f"{path}: {len(unlabelled)} images have no label, the first is `{unlabelled[0]}`; fetch the archive again"
+        )
     unknown = [name for name, label in class_of.items() if label not in classes]
     if unknown:
-        raise DataError(f"{path}: image `{unknown[0]}` has a class that the list of classes lacks")
+        raise DataError(
+            f"{path}: image `{unknown[0]}` has a class that the list of classes lacks; fetch the archive again"
+        )

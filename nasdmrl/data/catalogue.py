@@ -43,10 +43,14 @@ def open_index(dataset: str, folder: Path | str) -> Index:
     paths = [folder / file.name for file in SOURCES[dataset].files]
     index = SOURCES[dataset].read(paths)
     if not index.class_names:
-        raise DataError(f"{paths[0]}: holds no image in the layout of the official {dataset} archive")
+        raise DataError(
+            f"{paths[0]}: holds no image in the layout of the official {dataset} archive; put that in its place"
+        )
     for name, count in zip(index.class_names, index.images_per_class(), strict=True):
         if count == 0:
-            raise DataError(f"{paths[0]}: class `{name}` has no image; the archive is incomplete")
+            raise DataError(
+                f"{paths[0]}: class `{name}` has no image; fetch the archive again, or take it out of the list"
+            )
     return index
 
 

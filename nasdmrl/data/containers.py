@@ -31,7 +31,9 @@ def leaves_folder(name: str) -> bool:
 def check_member(path: Path, name: str) -> None:
     """Raise `DataError` for a member whose name would leave the folder that it is unpacked into."""
     if leaves_folder(name):
-        raise DataError(f"{path}: member `{name}` leaves the archive's folder; this is not the official archive")
+        raise DataError(
+            f"{path}: member `{name}` leaves the archive's folder; do not use it, fetch the official archive"
+        )
 
 
 def member_names(path: Path) -> list[str]:

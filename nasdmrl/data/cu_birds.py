@@ -20,7 +20,7 @@ def read(paths: list[Path]) -> Index:
     texts = label_files(path, names, files)
     images, labels, classes = (dict(pairs(path, file, texts[file])) for file in files)
     if images.keys() != labels.keys():
-        raise DataError(f"{path}: {len(labels)} labels for {len(images)} images; the label files do not fit")
+        raise DataError(f"{path}: {len(labels)} labels for {len(images)} images; fetch the archive again")
     class_of = {f"{_FOLDER}images/{image}": classes.get(labels[number], "") for number, image in images.items()}
     check_labels(path, class_of, names, list(classes.values()))
     return Index("cu_birds", sorted(classes.values()), [Part(path, class_of)])

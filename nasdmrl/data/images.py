@@ -155,7 +155,9 @@ def _decoded(
         for batch in dataset.batch(BATCH).prefetch(1):
             yield batch.numpy()
     except tf.errors.OpError as error:
-        raise DataError(f"{records}: damaged or incomplete ({error.message}); run the conversion again") from error
+        raise DataError(
+            f"{records}: damaged or incomplete ({error.message}); remove it and run the conversion again"
+        ) from error
 
 
 def _chosen_records(records: Path | str, counts: list[int], chosen: dict[int, np.ndarray]) -> Any:
@@ -203,7 +205,9 @@ def _fill(images: np.ndarray, batches: Iterator[np.ndarray], title: str) -> list
             digests += map(pixel_digest, batch)
             progress.advance()
     if done != len(images):
-        raise DataError(f"{title}: {done} images where {len(images)} were listed; run the conversion again")
+        raise DataError(
+            f"{title}: {done} images where {len(images)} were listed; remove the records and run the conversion again"
+        )
     return digests
 
 

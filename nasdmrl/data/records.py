@@ -112,7 +112,9 @@ def _write_records(index: Index, folder: Path, threads: int) -> dict[int, list[s
                 writers.pop(label).close()
             progress.advance()
     if left.total():
-        raise DataError(f"{index.parts[0].path}: {left.total()} images of the archive's list could not be read")
+        raise DataError(
+            f"{index.parts[0].path}: {left.total()} images of the archive's list could not be read; fetch it again"
+        )
     return written
 
 
@@ -223,7 +225,7 @@ def read_spec(folder: Path | str) -> dict:
         spec = json.loads(path.read_text(encoding="utf-8"))
         spec["images_per_class"].values()  # what all readers need
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); run the conversion again") from error
+        raise DataError(f"{path}: cannot be read ({error}); remove its folder and run the conversion again") from error
     return spec
 
 

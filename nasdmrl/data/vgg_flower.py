@@ -24,7 +24,7 @@ def read(paths: list[Path]) -> Index:
     for name in images:
         number = int(Path(name).stem.removeprefix("image_"))
         if not 1 <= number <= len(labels):
-            raise DataError(f"{label_file}: {len(labels)} labels, but {archive.name} holds `{name}`")
+            raise DataError(f"{label_file}: {len(labels)} labels, but {archive.name} holds `{name}`; fetch both again")
         class_of[name] = f"flower {labels[number - 1]:03d}"
     return Index("vgg_flower", sorted(set(class_of.values())), [Part(archive, class_of)])
 
@@ -34,11 +34,13 @@ def _labels(path: Path) -> list[int]:
     from scipy.io.matlab import MatReadError
 
     if not path.is_file():
-        raise DataError(f"{path}: no such file; it holds the labels of the images and comes beside the archive")
+        raise DataError(f"{path}: no such file; put the official one, which holds the labels, beside the archive")
     try:
         return [int(label) for label in scipy.io.loadmat(path)["labels"].ravel()]
     except (MatReadError, ValueError, KeyError, TypeError, OSError) as error:
-        raise DataError(f"{path}: is not the official label file, a MATLAB file with `labels` ({error})") from error
+        raise DataError(
+            f"{path}: is not the official label file, a MATLAB file with `labels` ({error}); fetch it again"
+        ) from error
 
 
 def write_standin(paths: list[Path], pictures: Iterable[Drawn]) -> None:

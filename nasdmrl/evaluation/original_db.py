@@ -68,7 +68,7 @@ def import_db(
         try:
             record = _imported(row, datasets[name], recipe, Path(path).name)
         except (ValueError, TypeError, AttributeError, OverflowError, NetworkError) as error:
-            raise DataError(f"{path}: row {line} is not an experiment ({error})") from error
+            raise DataError(f"{path}: row {line} is not an experiment ({error}); correct or remove it") from error
         known = store.get(record["key"]) is not None
         counts["known" if known else "added"] += 1
         if not known:

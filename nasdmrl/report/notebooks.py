@@ -22,11 +22,16 @@ def run_notebook(notebook: Path | str, output: Path | str, parameters: dict[str,
             str(notebook), str(output), parameters, kernel_name="python3", progress_bar=sys.stderr.isatty()
         )
     except PapermillException as error:
-        raise NasdmrlError(f"{notebook}: a cell failed; the executed copy is {output}\n{error}") from error
+        raise NasdmrlError(
+            f"{notebook}: a cell failed; it is marked in the executed copy, {output}\n{error}"
+        ) from error
 
 
 def check_parameters(notebook: Path | str, known: set[str], given: set[str]) -> None:
     """Raise `NasdmrlError` unless exactly the notebook's parameters are given."""
     if known != given:
         unknown, missing = sorted(given - known), sorted(known - given)
-        raise NasdmrlError(f"{notebook}: unknown parameters {unknown}, missing parameters {missing}")
+        raise NasdmrlError(
+            f"{notebook}: unknown parameters {unknown}, missing parameters {missing}; its cell tagged `parameters` "
+            "must set those that the notebooks in workflow/notebooks do"
+        )

@@ -1,7 +1,9 @@
 """A chain of searches and a long training on a real SLURM: undisturbed, and with faults. About a quarter of an hour."""
 
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from runs import (
@@ -53,7 +55,7 @@ def test_faults_change_nothing(cluster, profile, calm, tmp_path):
     kill(wait_until(lambda: processes_on("gpu1", "retrain")))
     wait_until(lambda: running(tmp_path, "meta_a2c"))
     time.sleep(5)
-    subprocess.run(["pkill", "-9", "-f", "slurmd -N gpu1"], check=True)
+    kill([int((Path(tempfile.gettempdir()) / "nasdmrl-slurm/slurmd-gpu1.pid").read_text())])
     kill(processes_on("gpu1"))
     time.sleep(5)
     subprocess.run(["slurmd", "-N", "gpu1"], check=True)
