@@ -14,6 +14,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import save, stripes
 from PIL import Image
 from test_env import table
@@ -31,12 +32,16 @@ from nasdmrl.files import write_json
 from nasdmrl.paper.datasets import with_role
 from nasdmrl.space.environment import NASEnv
 
-SMALL = [
-    "early_stop={epochs: 1, filters: 2, dense_units: 8, batch_size: 16}",
-    "exp1={meta_a2c: {omniglot: 3, vgg_flower: 3, dtd: 3}, random_search: {dtd: 12}}",
-    "exp2={evaluation_steps: 4}",
-]
-SMALL_IMAGES = "image_size: 12, classes: 3, images_per_class: 12"
+
+def small_config(root, folder, **data):
+    """The quick scale in a file, with smaller images and shorter trials."""
+    values = yaml.safe_load((root / "config/quick.yaml").read_text())
+    values["data"] |= {"image_size": 12, "classes": 3, "images_per_class": 12, **data}
+    values["early_stop"] = {"epochs": 1, "filters": 2, "dense_units": 8, "batch_size": 16}
+    steps = {"meta_a2c": 3, "dqn": 3, "random_search": 12}
+    values["exp1"] = {method: dict.fromkeys(with_role("training"), number) for method, number in steps.items()}
+    write_json(folder / "config.json", values | {"exp2": {"evaluation_steps": 4}, "exp3": {"steps": 4}})
+    return folder / "config.json"
 
 
 @pytest.mark.parametrize("name", ["own_dataset", "own_agent", "library_agent", "own_claim"])
@@ -75,14 +80,15 @@ def call(checkout, folder, *command):
     return subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=folder, env=environment)
 
 
-def snakemake(checkout, folder, *arguments, data=SMALL_IMAGES):
-    command = ["snakemake", *arguments, "--snakefile", checkout / "workflow/Snakefile", "--configfile"]
-    return call(checkout, folder, *command, checkout / "config/quick.yaml", "--config", *SMALL, f"data={{{data}}}")
+def snakemake(checkout, config, *arguments):
+    """Run Snakemake in the folder of a configuration."""
+    command = ["snakemake", *arguments, "--snakefile", checkout / "workflow/Snakefile", "--configfile", config]
+    return call(checkout, config.parent, *command)
 
 
-def commands(checkout, folder, data=SMALL_IMAGES):
+def commands(checkout, config):
     """What a run from nothing would call, every parameter in it, by the log of each job."""
-    result = snakemake(checkout, folder, "-n", "all", "--printshellcmds", data=data)
+    result = snakemake(checkout, config, "-n", "all", "--printshellcmds")
     assert result.returncode == 0, result.stdout + result.stderr
     text = re.sub(r"\S+/source-cache/\S+", "NOTEBOOK", result.stdout)  # its place changes from run to run
     return {re.search(r"results/logs/(\S+)\.log", line)[1]: line for line in text.splitlines() if "nasdmrl " in line}
@@ -97,7 +103,8 @@ OF_A_DATASET = {"table5", "table8", "table9", "exp2/summary", "appendix_a/summar
 
 
 def test_an_added_dataset_and_agent_join_the_run_and_change_no_job_of_the_papers(root, extended, tmp_path):
-    without, with_own = commands(root, tmp_path), commands(extended, tmp_path)
+    config = small_config(root, tmp_path)
+    without, with_own = commands(root, config), commands(extended, config)
     assert len(without) > 60
     rules = ("draw_standins", "convert", "decode", "own_curves")
     new = {"exp2/best/pets/best1", *(f"{rule}/pets" for rule in rules), *searches_of("pets")}
@@ -113,48 +120,48 @@ from pathlib import Path
 from nasdmrl.analysis.figures.registry import panels_with_own
 from nasdmrl.analysis.styles import in_order, name_of
 from nasdmrl.config.model import load
-from nasdmrl.preflight.disk import count_images
-from nasdmrl.report.archiving.contents import kept_config, missing, packed_files
-config = load("config.json")
-print(*(item.caption for item in panels_with_own(config) if item.own), sep="; ")
+from nasdmrl.preflight.plan import Study
+from nasdmrl.report.archiving.contents import missing, packed_files
+config, results = load("config.json"), Path("results")
+def new(names): print(*(name for name in names if any(own in name for own in ("climber", "deep", "pets"))))
+new(job.output for job in Study(config, from_scratch=True).jobs())
+new(missing(results, config))
+new(packed_files(results))
+print(*[item.caption for item in panels_with_own(config) if item.own][:1])
 print(*map(name_of, in_order(["pets", "climber", "meta_a2c"])), sep="; ")
-print(count_images("pets", config))
-print(*(name for name in missing(Path("results"), config) if "climber" in name or "deep" in name or "pets" in name))
-print(*(name for name in packed_files(Path("results")) if name.endswith("climber/dtd/seed1024/steps.csv")))
 """
 
 
-def test_an_added_dataset_and_agent_run_and_are_archived(extended, tmp_path):
+def test_an_added_dataset_and_agent_run_and_are_planned_and_archived(root, extended, tmp_path):
     """Stand-ins are drawn, converted, decoded and searched by the fixed policy; then nothing of it is left to do."""
+    config, learned = small_config(root, tmp_path), "exp1/deep/dtd/seed1024"
     curve, log = "results/figures/own_pets_best_reward.png", "results/exp1/climber/dtd/seed1024/steps.csv"
-    learned = [f"results/exp1/deep/dtd/seed1024/{name}" for name in ("steps.csv", "progress.csv", "policy")]
-    result = snakemake(extended, tmp_path, curve, log, *learned, "--cores", "2")
+    wanted = [curve, log, *(f"results/{learned}/{name}" for name in ("steps.csv", "progress.csv", "policy"))]
+    result = snakemake(extended, config, *wanted, "--cores", "2")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "Nothing to be done" in snakemake(extended, tmp_path, "-n", curve, log, *learned).stdout
+    assert "Nothing to be done" in snakemake(extended, config, "-n", *wanted).stdout
     card = json.loads((tmp_path / "results/data/pets/images/card.json").read_text())
     assert (card["source"], card["images"], card["class_names"][0][:8]) == ("standin", 36, "Standin_")
     steps = pd.read_csv(tmp_path / log)
     assert len(steps) == 12
     assert steps["reward"].max() > 0
 
-    write_json(
-        tmp_path / "config.json", {"scale": "quick", "data": {"source": "standin", "image_size": 12, "classes": 3}}
-    )
-    summary = ["--output", "results/exp1/summary.csv", "--config", "config.json"]
-    made = call(extended, tmp_path, "nasdmrl", "summary", log, learned[0], *summary)
+    options = ["--output", "results/exp1/summary.csv", "--config", config]
+    made = call(extended, tmp_path, "nasdmrl", "summary", log, f"results/{learned}/steps.csv", *options)
     assert made.returncode == 0, made.stderr
-    (tmp_path / learned[1]).unlink()
+    (tmp_path / f"results/{learned}/progress.csv").unlink()
     found = call(extended, tmp_path, sys.executable, "-c", FOLLOWING)
-    captions, names, images, missing, packed = found.stdout.splitlines()
-    assert captions.split("; ")[0] == "Best reward of an episode, Oxford-IIIT Pets", found.stderr
+    assert found.returncode == 0, found.stderr
+    planned, missed, packed, caption, names = found.stdout.splitlines()
+    logs = [f"{search}/steps.csv" for search in searches_of("pets")]
+    logs += [
+        f"exp1/{agent}/{data}/seed1024/steps.csv" for agent in ("climber", "deep") for data in with_role("training")
+    ]
+    assert set(planned.split()) == {"results/data/pets/images", *(f"results/{log}" for log in logs)}
+    assert set(missed.split()) == {f"{learned}/progress.csv", "exp2/best/pets/best1.json"}  # a climber notes none
+    assert {log, f"results/{learned}/policy/card.json", curve} <= set(packed.split())
+    assert caption == "Best reward of an episode, Oxford-IIIT Pets"
     assert names == "Deep meta-RL; Hill climbing; Oxford-IIIT Pets"
-    assert images == "120"  # 3 classes of 40
-    missed = set(missing.split())
-    assert {"exp1/deep/dtd/seed1024/progress.csv", "exp2/best/pets/best1.json"} <= missed
-    assert not any("climber" in name for name in missed)  # which notes no progress
-    drawn = ("best_reward", "length", "accumulated_reward")
-    assert not any(f"figures/own_pets_{metric}.{kind}" in missed for metric in drawn for kind in ("pdf", "png"))
-    assert packed.endswith(log)
 
 
 # --- a custom folder ----------------------------------------------------------------------------------------
@@ -209,30 +216,31 @@ def test_links_of_images_are_not_followed_out_of_the_folder(tmp_path):
 
 
 def test_a_folder_joins_the_run_and_changes_no_job_of_the_papers(root, tmp_path):
-    data = f"{SMALL_IMAGES}, own: {{shapes: {draw_folders(tmp_path / 'shapes')}}}"
-    without, with_own = commands(root, tmp_path), commands(root, tmp_path, data)
+    without = commands(root, small_config(root, tmp_path))
+    config = small_config(root, tmp_path, own={"shapes": str(draw_folders(tmp_path / "shapes"))})
+    with_own = commands(root, config)
     new = {"convert/shapes", "decode/shapes", "own_curves/shapes", "exp2/best/shapes/best1", *searches_of("shapes")}
     assert with_own.keys() - without.keys() == new
     assert {log for log, command in without.items() if with_own[log] != command} == {*OF_A_DATASET, "report"}
     # Searches for comparison; the transfer chain itself ends with the paper's datasets.
     logs = [f"results/exp1/{method}/shapes/seed1024/steps.csv" for method in ("random_search", "dqn", "meta_a2c")]
-    assert snakemake(root, tmp_path, "-n", *logs[:2], data=data).returncode == 0
-    refused = snakemake(root, tmp_path, "-n", logs[2], data=data)
+    assert snakemake(root, config, "-n", *logs[:2]).returncode == 0
+    refused = snakemake(root, config, "-n", logs[2])
     assert "MissingRuleException" in refused.stdout + refused.stderr
 
 
 def test_a_changed_folder_is_converted_again(root, tmp_path):
     images, wanted = draw_folders(tmp_path / "images"), "results/data/shapes/images"
-    data = f"{SMALL_IMAGES}, own: {{shapes: {images}}}"
-    assert snakemake(root, tmp_path, wanted, "--cores", "1", data=data).returncode == 0
+    config = small_config(root, tmp_path, own={"shapes": str(images)})
+    assert snakemake(root, config, wanted, "--cores", "1").returncode == 0
     spec = json.loads((tmp_path / "results/data/shapes/records/dataset_spec.json").read_text())
     assert set(spec["class_names"].values()) == {"class0", "class1", "class2"}
-    assert "Nothing to be done" in snakemake(root, tmp_path, "-n", wanted, data=data).stdout
+    assert "Nothing to be done" in snakemake(root, config, "-n", wanted).stdout
     os.utime(images / "class0")  # as `touch` does, after an image was replaced under its name
-    assert "Convert shapes to TFRecords" in snakemake(root, tmp_path, "-n", wanted, data=data).stdout
+    assert "Convert shapes to TFRecords" in snakemake(root, config, "-n", wanted).stdout
     os.utime(images / "class0", (0, 0))
     Image.new("RGB", (20, 20)).save(images / "class0/new.png")
-    assert "Convert shapes to TFRecords" in snakemake(root, tmp_path, "-n", wanted, data=data).stdout
+    assert "Convert shapes to TFRecords" in snakemake(root, config, "-n", wanted).stdout
 
 
 def test_a_folder_of_genuine_images_is_searched(tmp_path, real_archives):

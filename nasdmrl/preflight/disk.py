@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from nasdmrl.agents.registry import searches
 from nasdmrl.config.model import Config
 from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.data.custom import class_of_images
@@ -54,7 +55,7 @@ def trainings_at_once(settings: Config) -> int:
 
 def datasets_used(settings: Config) -> list[str]:
     """Ids of the listed datasets that a run uses; traffic_sign may be skipped, or missing and optional."""
-    searched = {search.dataset for search in settings.searches()}
+    searched = {search.dataset for search in searches(settings)}
     return [name for name in SOURCES if name in searched]
 
 
@@ -120,4 +121,4 @@ def vgg19_cut_parameters(settings: Config, dataset: str) -> int:
 
 def _search_bytes(settings: Config) -> int:
     """Step logs, stored evaluations and policies of all searches."""
-    return len(settings.seeds) * sum(STEP_BYTES * search.steps + POLICY_BYTES for search in settings.searches())
+    return len(settings.seeds) * sum(STEP_BYTES * search.steps + POLICY_BYTES for search in searches(settings))

@@ -17,6 +17,7 @@ from tabulate import tabulate
 
 from nasdmrl import results
 from nasdmrl.agents.prewarm import known_beforehand, random_search_networks
+from nasdmrl.agents.registry import searches
 from nasdmrl.config.model import Config
 from nasdmrl.config.sections import LongRecipe, Space
 from nasdmrl.data.catalogue import SOURCES
@@ -67,7 +68,7 @@ class Study:
     """What a configuration trains, and what of it the working folder holds already (nothing if `from_scratch`)."""
 
     def __init__(self, settings: Config, from_scratch: bool = False) -> None:
-        self.settings, self.from_scratch, self.searches = settings, from_scratch, settings.searches()
+        self.settings, self.from_scratch, self.searches = settings, from_scratch, searches(settings)
         self.shape = (settings.data.image_size, settings.data.image_size, 3)
         self.images = {name: self._images(name) for name in dict.fromkeys(search.dataset for search in self.searches)}
         self._met = cache(lambda steps, seed, space: random_search_networks(steps, seed, self.shape, settings, space))
@@ -146,9 +147,9 @@ class Study:
             best = [parse(known.network) for known in published().best_networks.networks[dataset]]
             lengths = [max(k for k in range(len(layers) + 1) if is_valid(layers[:k], self.shape)) for layers in best]
             networks = [*(to_text(layers[:k]) for layers, k in zip(best, lengths, strict=True)), VGG19_CUT]
-            searches = [results.steps("exp2", "meta_a2c", dataset, seed) for seed in self.settings.seeds]
+            logs = [results.steps("exp2", "meta_a2c", dataset, seed) for seed in self.settings.seeds]
             for name, network in zip(LONG_NETWORKS, networks, strict=True):
-                needs = [results.images(dataset), *(searches if name != VGG19_CUT else ())]
+                needs = [results.images(dataset), *(logs if name != VGG19_CUT else ())]
                 for repeat in range(self.settings.exp2.repeats):
                     log, recipe = results.long_training(dataset, name, repeat), self.settings.long_recipe(repeat)
                     made = len(self._rows(log)) == recipe.epochs
