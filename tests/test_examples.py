@@ -21,12 +21,11 @@ from nasdmrl.agents.random_search import RandomSearch
 from nasdmrl.agents.search import Noted, TrialOver, interact
 from nasdmrl.analysis.claims import claims_table
 from nasdmrl.analysis.provenance import provenance
-from nasdmrl.analysis.tables import read_table, write_table
+from nasdmrl.analysis.tables import read_table
 from nasdmrl.config.model import load
 from nasdmrl.data.archives import open_index
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import write_json
-from nasdmrl.report.archiving.contents import _of_runs
 from nasdmrl.space.environment import NASEnv
 
 EXAMPLES = ("own_dataset", "own_agent", "own_claim")
@@ -365,13 +364,6 @@ def test_curves_take_each_search_once(example, tmp_path, monkeypatch):
     monkeypatch.setattr(example("own_agent"), "save_curves", lambda logs, *_: drawn.extend(logs) or [])
     example("own_agent").draw("dtd", tmp_path, load('{"seeds": [1]}'))
     assert sorted(drawn) == sorted(tmp_path / place / "steps.csv" for place in kept)
-
-
-def test_an_archive_asks_an_agent_of_ones_own_for_no_progress(tmp_path):
-    searches = pd.DataFrame({"method": ["dqn", "evo"], "dataset": "dtd", "seed": 1})
-    write_table(searches, tmp_path / "exp1/summary.csv", {})
-    wanted = ["dqn/dtd/seed1/steps.csv", "dqn/dtd/seed1/progress.csv", "evo/dtd/seed1/steps.csv"]
-    assert [name for name in _of_runs(tmp_path, "exp1") if "seed" in name] == [f"exp1/{name}" for name in wanted]
 
 
 def test_a_mistake_in_the_agent_is_told_with_its_place(root, tmp_path):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from provocations import commands, images, runs, searches, workflow
+from provocations import commands, images, packed_runs, runs, searches, workflow
 from provocations.scene import Scene
 from stub_programs import program
 
@@ -18,7 +18,7 @@ NOTICE, CLUSTER = "(no error) ", "(on a cluster) "
 MOST_ON_A_CLUSTER = 4
 PROVOCATIONS = {
     message: provoke
-    for module in (commands, images, searches, workflow, runs)
+    for module in (commands, images, searches, workflow, runs, packed_runs)
     for message, provoke in module.PROVOCATIONS.items()
 }
 ERRORS = ("NasdmrlError", "ConfigError", "DataError", "NetworkError", "PolicyError", "CheckpointError", "ResetNeeded")
