@@ -111,8 +111,12 @@ def searches_of(results: Path, config: Config) -> list[Search]:
     return [search for search, log in logs.items() if log.is_file() or not search.optional]
 
 
-def missing(results: Path, config: Config) -> list[str]:
-    """Files of a whole run with this configuration that these results lack, or that another run has made."""
+def missing(results: Path) -> list[str]:
+    """Files of a whole run with its configuration that these results lack, or that another run has made."""
+    try:
+        config = kept_config(results)
+    except ConfigError as error:
+        return [f"a usable configuration ({error})"]
     lacking = [path for path in _expected(results, config) if not paths.within(results, path).is_file()]
     lacking += [] if any(paths.within(results, paths.STORE).glob("*.jsonl")) else [f"{paths.STORE}/*.jsonl"]
     here = provenance(config)
@@ -161,7 +165,7 @@ def pack(results: Path | str, output: Path | str | None = None, partial: bool = 
     unless `partial`; nothing is then written.
     """
     results = Path(results)
-    stamp, lacks = run_stamp(results), _lacking(results)
+    stamp, lacks = run_stamp(results), missing(results)
     if lacks and not partial:
         raise NasdmrlError(f"{results}: is not a whole run, it lacks {listed(lacks)}; finish it with `snakemake all`, "
                            "with the scale's --configfile, or pack what is there with --partial")  # fmt: skip
@@ -181,13 +185,6 @@ def pack(results: Path | str, output: Path | str | None = None, partial: bool = 
 def listed(names: list[str], most: int = 12) -> str:
     """Names in a row, the first few of many."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _lacking(results: Path) -> list[str]:
-    try:
-        return missing(results, kept_config(results))
-    except ConfigError as error:
-        return [f"a usable configuration ({error})"]
 
 
 def packed_files(results: Path) -> dict[str, Path]:
@@ -301,7 +298,7 @@ def verify(archive: Path | str, again: bool = True) -> Iterator[Outcome]:
             yield Outcome("", f"nothing can be made again: {message_of(error)}")
             return
         complete = f'"creativeWorkStatus": "{INCOMPLETE}"'.encode() not in (folder / METADATA).read_bytes()
-        lacks = missing(results, config) if complete else []
+        lacks = missing(results) if complete else []
         yield from (Outcome("", f"{name}: of a whole run, and not in the archive") for name in lacks)
         for outcome in rebuild(results, config, searches_of(results, config)) if again else ():
             yield outcome._replace(made=outcome.made or complete)
@@ -349,8 +346,13 @@ def wrong_sums(folder: Path) -> list[str]:
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
     told = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    sums = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items() if name != SUMS}
+    sums = {name: _sha256(path) for name, path in files.items() if name != SUMS}
     problems = [f"{name}: missing from the archive" for name in sorted(told.keys() - sums.keys())]
     problems += [f"{name}: not listed in {SUMS}, an extra file" for name in sorted(sums.keys() - told.keys())]
     both = sorted(sums.keys() & told.keys())
     return problems + [f"{name}: altered, its sum differs" for name in both if sums[name] != told[name]]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
