@@ -17,9 +17,10 @@ from PIL.PngImagePlugin import PngInfo
 from rocrate.rocrate import ROCrate
 from support.packed_run import contents, small_config, with_sums, write, write_run
 
-from nasdmrl.analysis import exhibits
+from nasdmrl.agents.registry import AGENTS, Entry
 from nasdmrl.analysis.episodes import read_logs
-from nasdmrl.analysis.items import TABLES, figures
+from nasdmrl.analysis.figures.registry import TABLES, panels
+from nasdmrl.analysis.figures.run import save_curves
 from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.tables import search_summary, write_table
 from nasdmrl.config.model import Config
@@ -73,7 +74,7 @@ def found(path, again=False):
 def test_a_whole_run_comes_back_identical(packed, config):
     outcomes = list(verify(packed.path))
     assert [outcome for outcome in outcomes if outcome.difference or not outcome.made] == []
-    expected = [f"figures/{item.name}.png" for item in figures(config)]
+    expected = [f"figures/{item.name}.png" for item in panels(config)]
     expected += [f"tables/{item.name}.{kind}" for item in TABLES for kind in ("csv", "md", "tex")]
     expected += ["claims.csv", "exp2/table.csv", "exact/random_search_lengths.csv"]
     expected += [f"{name}/summary.csv" for name in EXPERIMENTS]
@@ -191,6 +192,16 @@ def test_a_dataset_that_a_run_may_do_without(results, tmp_path):
     settings["appendix_a"]["traffic_sign"] = "required"
     write_json(copy / "config.json", settings)
     assert log in archive.missing(copy)
+
+
+def test_agents_of_ones_own_are_part_of_a_run(results, monkeypatch):
+    """One that learns leaves its progress too."""
+    monkeypatch.setitem(AGENTS, "evo", Entry("evo", "Evolution", "own"))
+    monkeypatch.setitem(AGENTS, "learner", Entry("learner", "Learner", "own", learns=True))
+    wanted = {f"exp1/{name}/dtd/seed1024/{log}.csv" for name, log in (("evo", "steps"), ("learner", "progress"))}
+    lacking = archive.missing(results)
+    assert wanted <= set(lacking)
+    assert "exp1/evo/dtd/seed1024/progress.csv" not in lacking
 
 
 def test_a_folder_that_is_no_results(tmp_path):
@@ -350,14 +361,15 @@ def test_a_dataset_of_ones_own_has_curves_and_stays_out_of_figure_13(results, co
     shutil.copytree(part / "exp2/best/aircraft", part / "exp2/best/pets")
     for method in ("meta_a2c", "random_search"):
         shutil.copytree(part / f"exp2/{method}/aircraft", part / f"exp2/{method}/pets")
-    for name, dataset in zip(names, ("aircraft", "cu_birds", "aircraft"), strict=True):
-        shutil.copytree(results / f"data/{dataset}", part / f"data/{name}")
+    for name, classes in {"aircraft": 100, "cu_birds": 200, "pets": 3}.items():
+        card = {"dataset": name, "class_names": [str(label) for label in range(classes)]}
+        write_json(part / f"data/{name}/images/card.json", card)
     own = Config.model_validate(config.model_dump() | {"data": config.data.model_dump() | {"own": {"pets": "photos"}}})
     write_json(part / "config.json", own.model_dump(mode="json"))
     logs = [part / f"exp2/{m}/{name}/seed1024/steps.csv" for m in ("meta_a2c", "random_search") for name in names]
-    classes = {"aircraft": 100, "cu_birds": 200, "pets": 100}
+    classes = {"aircraft": 100, "cu_birds": 200, "pets": 3}
     write_table(search_summary(read_logs(logs), classes), part / "exp2/summary.csv", provenance(own))
-    exhibits.save_curves([log for log in logs if "pets" in log.parts], part / "figures/own", own)
+    save_curves([log for log in logs if "pets" in log.parts], part / "figures/own", own)
     shutil.copy(results / "figures/fig13.png", part / "figures")
     outcomes = list(verify(pack(part, tmp_path / "own.zip", partial=True).path))
     assert [outcome for outcome in outcomes if outcome.difference] == []

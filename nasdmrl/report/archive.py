@@ -27,8 +27,9 @@ from pydantic import ValidationError
 
 import nasdmrl
 from nasdmrl import results as paths
+from nasdmrl.agents.registry import AGENTS, searches
 from nasdmrl.analysis.claims import caveat
-from nasdmrl.analysis.items import TABLES, with_own_figures
+from nasdmrl.analysis.figures.registry import TABLES, panels_with_own
 from nasdmrl.analysis.provenance import provenance
 from nasdmrl.config.model import Config
 from nasdmrl.data.containers import leaves_folder
@@ -52,8 +53,6 @@ LARGEST_BYTES, MOST_FILES = 8 * 2**30, 500_000
 """Limits of an archive's unpacked size and number of files: far above a run of ten seeds at the paper's scale."""
 SAME_RUN = ("scale", "data", "fidelity", "seeds")
 """What all stamps of one run have in common; `config` differs, since a job knows only the settings that reach it."""
-LEARNING = ("meta_a2c", "dqn")
-"""Agents whose searches leave a `progress.csv`."""
 COMPLETE, INCOMPLETE = "Complete", "Incomplete"
 """Status of a crate: whether it has every file of a whole run."""
 PROFILES = {
@@ -104,10 +103,10 @@ def run_stamp(results: Path) -> dict[str, str]:
 def searches_of(results: Path, config: Config) -> list[Search]:
     """The searches of the run. One that a run may do without counts if its log is there, whatever images are here."""
     if config.appendix_a.traffic_sign != "optional":
-        return config.searches()
+        return searches(config)
     required = config.appendix_a.model_copy(update={"traffic_sign": "required"})
-    searches = config.model_copy(update={"appendix_a": required}).searches()
-    logs = {search: paths.within(results, paths.steps(*search.place, config.seeds[0])) for search in searches}
+    every = searches(config.model_copy(update={"appendix_a": required}))
+    logs = {search: paths.within(results, paths.steps(*search.place, config.seeds[0])) for search in every}
     return [search for search, log in logs.items() if log.is_file() or not search.optional]
 
 
@@ -130,17 +129,17 @@ def _expected(results: Path, config: Config) -> Iterator[str]:
     yield from (paths.KEPT_CONFIG, paths.CLAIMS, paths.REPORT, paths.EXP2_TABLE, f"{paths.EXACT_LENGTHS}.csv")
     for kind in paths.FIGURE_FORMATS:
         yield f"{paths.EXACT_LENGTHS}.{kind}"
-        yield from (paths.figure(item.name, kind) for item in with_own_figures(config))
+        yield from (paths.figure(item.name, kind) for item in panels_with_own(config))
     yield from (paths.table(item.name, kind) for item in TABLES for kind in paths.TABLE_FORMATS)
     yield from map(paths.summary, EXPERIMENTS)
-    searches = searches_of(results, config)
-    for search in searches:
+    of_run = searches_of(results, config)
+    for search in of_run:
         yield from (paths.steps(*search.place, seed) for seed in config.seeds)
-        if search.method in LEARNING and not search.fixed:
+        if AGENTS[search.method].learns and not search.fixed:
             yield from (paths.progress(*search.place, seed) for seed in config.seeds)
-    for dataset in dict.fromkeys(search.dataset for search in searches):
+    for dataset in dict.fromkeys(search.dataset for search in of_run):
         yield from (f"{paths.images(dataset)}/{CARD}", f"{paths.records(dataset)}/{SPEC_NAME}")
-    yield from (paths.best(*network) for network in best_networks(searches))
+    yield from (paths.best(*network) for network in best_networks(of_run))
     for dataset in with_role("evaluation"):
         for repeat in range(config.exp2.repeats):
             yield from (paths.long_training(dataset, name, repeat) for name in LONG_NETWORKS)

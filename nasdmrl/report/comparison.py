@@ -16,9 +16,9 @@ from pandas.api.types import is_numeric_dtype
 from nasdmrl.analysis.cells import NAMES, NO_VALUE, label_of, number, shown
 from nasdmrl.analysis.claims import NOT_RUN
 from nasdmrl.analysis.episodes import episodes, read_logs
-from nasdmrl.analysis.items import TABLES
-from nasdmrl.analysis.panels import PANEL_INCHES, in_style
-from nasdmrl.analysis.plots import curve_panel
+from nasdmrl.analysis.figures.curves import curve_panel
+from nasdmrl.analysis.figures.panels import PANEL_INCHES, in_style
+from nasdmrl.analysis.figures.registry import TABLES
 from nasdmrl.analysis.provenance import flat
 from nasdmrl.analysis.styles import name_of
 from nasdmrl.errors import DataError

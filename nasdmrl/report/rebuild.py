@@ -1,7 +1,6 @@
 """Figures and tables of a run made again from its logs, without TensorFlow, and compared with those that it has."""
 
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,15 +12,13 @@ from PIL import Image
 
 from nasdmrl import results as paths
 from nasdmrl.analysis.claims import claims_table
-from nasdmrl.analysis.episodes import episodes
-from nasdmrl.analysis.exhibits import FIGURES, Exhibition
-from nasdmrl.analysis.items import TABLES, Item, with_own_figures
-from nasdmrl.analysis.panels import save, stamp_of
+from nasdmrl.analysis.figures.panels import save, stamp_of
+from nasdmrl.analysis.figures.registry import TIMES, Item, curves_of, panels_with_own
+from nasdmrl.analysis.figures.run import Run
 from nasdmrl.analysis.random_replay import compared
 from nasdmrl.analysis.tables import read_stamp, search_summary, table3, table6, write_everywhere, write_table
 from nasdmrl.analysis.times import times_table
 from nasdmrl.config.model import Config
-from nasdmrl.data.images import CARD
 from nasdmrl.paper.datasets import DATASETS, with_role
 from nasdmrl.paper.experiments import EXPERIMENTS, Search, best_networks
 from nasdmrl.software import commit
@@ -46,14 +43,10 @@ def rebuild(results: Path, config: Config, searches: list[Search]) -> Iterator[O
 
     PNG files are compared by their pixels, tables line by line; both are made with the old one's stamp.
     """
-    try:
-        runs = {name: _experiment(results, name, config, searches) for name in EXPERIMENTS}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        yield Outcome("", f"nothing can be made again: the images' {CARD} is damaged ({error!r})")
-        return
+    runs = {name: _experiment(results, name, config, searches) for name in EXPERIMENTS}
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for _, panels in itertools.groupby(with_own_figures(config), key=lambda item: item.group):
+        for _, panels in itertools.groupby(panels_with_own(config), key=lambda item: item.group):
             items = list(panels)
             names = [paths.figure(item.name) for item in items]
             yield from _compare(results, folder, names, _draw, items, runs[items[0].experiment])
@@ -63,26 +56,20 @@ def rebuild(results: Path, config: Config, searches: list[Search]) -> Iterator[O
             yield from _compare(results, folder, names, _tabulate, name, table)
 
 
-def _experiment(results: Path, name: str, config: Config, searches: list[Search]) -> Exhibition:
-    """Logs and best networks of an experiment; the numbers of classes are those that the images' cards tell."""
+def _experiment(results: Path, name: str, config: Config, searches: list[Search]) -> Run:
+    """Logs, best networks and cards of the images of an experiment."""
     searches = [search for search in searches if search.experiment == name]
     files = [paths.steps(*search.place, seed) for search in searches for seed in config.seeds]
     files += [paths.best(*network) for network in best_networks(searches)]
-    run = Exhibition(name, [str(paths.within(results, file)) for file in files], "", "")
-    run.settings, run.classes = config, {}
-    for search in searches:
-        card = paths.within(results, paths.images(search.dataset)) / CARD
-        if card.is_file():
-            run.classes[search.dataset] = len(json.loads(card.read_text(encoding="utf-8"))["class_names"])
+    files += [paths.images(dataset) for dataset in dict.fromkeys(search.dataset for search in searches)]
+    run = Run(name, [str(paths.within(results, file)) for file in files], "", "")
+    run.settings = config
     return run
 
 
-def _draw(results: Path, folder: Path, items: list[Item], run: Exhibition) -> None:
+def _draw(results: Path, folder: Path, items: list[Item], run: Run) -> None:
     """Draw the panels of a figure that the results have, into another folder of results."""
-    if own := items[0].own:
-        panels = run.curves(episodes(run.steps[run.steps["dataset"] == own]), [own])
-    else:
-        panels = FIGURES[items[0].name[:5]](run)
+    panels = curves_of(items[0].own)(run) if items[0].own else run.draw(items[0].figure)
     for item, panel in zip(items, panels, strict=True):
         name = paths.figure(item.name)
         if (old := paths.within(results, name)).is_file():
@@ -95,7 +82,7 @@ def _tabulate(results: Path, folder: Path, name: str, table: Table) -> None:
     write(table(), paths.within(folder, name), stamp_in(paths.within(results, name)))
 
 
-def _tables(results: Path, config: Config, searches: list[Search], runs: dict[str, Exhibition]) -> dict[str, Table]:
+def _tables(results: Path, config: Config, searches: list[Search], runs: dict[str, Run]) -> dict[str, Table]:
     """What makes each table, by its name."""
     hardness = [search.dataset for search in searches if search.experiment == "appendix_a"]
 
@@ -103,7 +90,7 @@ def _tables(results: Path, config: Config, searches: list[Search], runs: dict[st
         return table3([paths.within(results, paths.records(dataset)) for dataset in datasets], absent)
 
     return {
-        **{paths.table(item.name): lambda of=item.experiment: times_table(runs[of].steps, of) for item in TABLES},
+        **{paths.table(name): lambda of=of: times_table(runs[of].steps, of) for name, of in TIMES.items()},
         paths.table("table3"): lambda: counted([*with_role("training"), *with_role("evaluation")]),
         paths.table("table6"): lambda: table6(results, config.exp2.repeats),
         paths.table("table8"): lambda: counted(hardness, [name for name in DATASETS if name not in hardness]),

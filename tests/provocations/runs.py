@@ -4,10 +4,6 @@ from pathlib import Path
 from unittest import mock
 
 import requests
-from stub_programs import program
-from test_doctor_slurm import PROFILE, SLURM
-
-from nasdmrl.config.model import Config, from_dict
 from nasdmrl.preflight.doctor.archives import check_archives
 from nasdmrl.preflight.doctor.checks import guarded
 from nasdmrl.preflight.doctor.examination import Examination, examine
@@ -16,6 +12,10 @@ from nasdmrl.preflight.doctor.slurm import check_slurm
 from nasdmrl.preflight.doctor.software import check_packages, check_python, check_tensorflow
 from nasdmrl.preflight.doctor.storage import check_file_system, check_space
 from nasdmrl.preflight.doctor.waiting import check_arrays
+from stub_programs import program
+from test_doctor_slurm import PROFILE, SLURM
+
+from nasdmrl.config.model import Config, from_dict
 from provocations.scene import Printed, Scene
 
 # --- doctor -------------------------------------------------------------------------------------------------

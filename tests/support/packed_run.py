@@ -12,11 +12,11 @@ import numpy as np
 from conftest import save as save_images
 from golden import REPEATS, write_golden
 
-from nasdmrl.analysis import exhibits
 from nasdmrl.analysis.claims import claims_table
 from nasdmrl.analysis.episodes import read_logs
-from nasdmrl.analysis.items import TABLES, figures
-from nasdmrl.analysis.panels import save
+from nasdmrl.analysis.figures import run as figures_run
+from nasdmrl.analysis.figures.panels import save
+from nasdmrl.analysis.figures.registry import FIGURES, TABLES, notebooks, panels, searches_of
 from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.random_replay import compared
 from nasdmrl.analysis.tables import search_summary, table3, table6, write_everywhere, write_table
@@ -52,10 +52,10 @@ def write_run(root: Path, results: Path, config: Config) -> None:
     write_golden(results, steps=60)
     add_rest(results, config)
     tabulate(results, config, stamp)
-    with mock.patch.object(exhibits, "save", functools.partial(save, formats=["png"])):  # PDF takes longer
-        for name in EXPERIMENTS:
-            draw(root, results, config, name)
-    for item in figures(config):
+    with mock.patch.object(figures_run, "save", functools.partial(save, formats=["png"])):  # PDF takes longer
+        for notebook, names in notebooks().items():
+            draw(root, results, config, notebook, FIGURES[names[0]])
+    for item in panels(config):
         (results / f"figures/{item.name}.pdf").write_bytes(b"%PDF-1.4\n")
 
 
@@ -65,12 +65,14 @@ def logs_of(results, experiment):
     return [results / experiment / method / name / "seed1024/steps.csv" for method in methods for name in datasets]
 
 
-def draw(root, results, config, experiment):
-    """Draw an experiment's figures with the tracked notebook's own code, PNG files only."""
-    notebook = nbformat.read(root / f"workflow/notebooks/{experiment}.ipynb", as_version=4)
+def draw(root, results, config, name, figure):
+    """Draw a notebook's figures, whose inputs are those of this one, with its own code, PNG files only."""
+    experiment, series = figure.experiment, {search.series for search in searches_of(figure, config)}
+    notebook = nbformat.read(root / f"workflow/notebooks/{name}.ipynb", as_version=4)
     datasets = SEARCHED[experiment][1]
     best = sorted((results / experiment).glob("best/*/best*.json"))
-    inputs = [*logs_of(results, experiment), *best, *(results / f"data/{name}/images" for name in datasets)]
+    logs = [log for log in logs_of(results, experiment) if log.parts[-4] in series]
+    inputs = [*logs, *best, *(results / f"data/{name}/images" for name in datasets)]
     cells = ["".join(cell["source"]) for cell in notebook.cells if cell["cell_type"] == "code"]
     values = {"inputs": [str(path) for path in inputs], "figures": str(results / "figures")}
     exec("\n".join(cells[1:]), values | {"config": config.model_dump_json()})
