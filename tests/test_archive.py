@@ -186,9 +186,9 @@ def test_a_dataset_that_a_run_may_do_without(results, tmp_path):
     settings["data"] |= {"source": "archives", "archives": str(tmp_path / "none")}
     optional = Config.model_validate(settings)
     log = "appendix_a/meta_a2c/traffic_sign/seed1024/steps.csv"
-    assert [search.dataset for search in archive.searches_of(copy, optional)].count("traffic_sign") == 1
+    assert [search.dataset for search in archive.run_searches(copy, optional)].count("traffic_sign") == 1
     (copy / log).unlink()
-    assert "traffic_sign" not in [search.dataset for search in archive.searches_of(copy, optional)]
+    assert "traffic_sign" not in [search.dataset for search in archive.run_searches(copy, optional)]
     settings["appendix_a"]["traffic_sign"] = "required"
     write_json(copy / "config.json", settings)
     assert log in archive.missing(copy)

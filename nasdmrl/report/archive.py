@@ -100,7 +100,7 @@ def run_stamp(results: Path) -> dict[str, str]:
     raise DataError(f"{results}: holds no table and no figure of a run; name the folder of results that a run has made")
 
 
-def searches_of(results: Path, config: Config) -> list[Search]:
+def run_searches(results: Path, config: Config) -> list[Search]:
     """The searches of the run. One that a run may do without counts if its log is there, whatever images are here."""
     if config.appendix_a.traffic_sign != "optional":
         return searches(config)
@@ -132,7 +132,7 @@ def _expected(results: Path, config: Config) -> Iterator[str]:
         yield from (paths.figure(item.name, kind) for item in panels_with_own(config))
     yield from (paths.table(item.name, kind) for item in TABLES for kind in paths.TABLE_FORMATS)
     yield from map(paths.summary, EXPERIMENTS)
-    of_run = searches_of(results, config)
+    of_run = run_searches(results, config)
     for search in of_run:
         yield from (paths.steps(*search.place, seed) for seed in config.seeds)
         if AGENTS[search.method].learns and not search.fixed:
@@ -299,7 +299,7 @@ def verify(archive: Path | str, again: bool = True) -> Iterator[Outcome]:
         complete = f'"creativeWorkStatus": "{INCOMPLETE}"'.encode() not in (folder / METADATA).read_bytes()
         lacks = missing(results) if complete else []
         yield from (Outcome("", f"{name}: of a whole run, and not in the archive") for name in lacks)
-        for outcome in rebuild(results, config, searches_of(results, config)) if again else ():
+        for outcome in rebuild(results, config, run_searches(results, config)) if again else ():
             yield outcome._replace(made=outcome.made or complete)
 
 
