@@ -15,7 +15,7 @@ from nasdmrl.data.images import load as load_images
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.evaluation.evaluator import Evaluator
 from nasdmrl.evaluation.store import EvaluationStore
-from nasdmrl.report.archiving.contents import kept_config
+from nasdmrl.report.archive import kept_config
 from nasdmrl.space.environment import NASEnv
 from nasdmrl.training.runtime import start_tensorflow
 

@@ -14,7 +14,7 @@ from nasdmrl.analysis.provenance import provenance
 from nasdmrl.analysis.statistics import Estimate
 from nasdmrl.analysis.tables import read_table, write_table
 from nasdmrl.errors import NasdmrlError
-from nasdmrl.report.archiving.contents import kept_config
+from nasdmrl.report.archive import kept_config
 
 DATASET, METHODS, MARGIN = "dtd", ("dqn", "random_search"), 0.01
 

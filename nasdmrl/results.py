@@ -1,5 +1,7 @@
 """Every path below `results/`: one function a kind of file. Placeholders such as `{dataset}` may stand for any part."""
 
+from pathlib import Path
+
 ROOT = "results"
 STORE = f"{ROOT}/store"
 CHECKPOINTS = f"{ROOT}/checkpoints"
@@ -104,3 +106,8 @@ def benchmark(name: str) -> str:
 def log(name: str) -> str:
     """What a job has printed."""
     return f"{ROOT}/logs/{name}.log"
+
+
+def within(folder: Path | str, path: str) -> Path:
+    """The same file of other results: those in this folder, such as an unpacked run's."""
+    return Path(folder, Path(path).relative_to(ROOT))

@@ -121,11 +121,12 @@ from nasdmrl.analysis.figures.registry import panels_with_own
 from nasdmrl.analysis.styles import in_order, name_of
 from nasdmrl.config.model import load
 from nasdmrl.preflight.plan import Study
-from nasdmrl.report.archiving.contents import missing, packed_files
+from nasdmrl.report.archive import missing, packed_files
 config, results = load("config.json"), Path("results")
 def new(names): print(*(name for name in names if any(own in name for own in ("climber", "deep", "pets"))))
 new(job.output for job in Study(config, from_scratch=True).jobs())
-new(missing(results, config))
+(results / "config.json").write_text(config.model_dump_json())
+new(missing(results))
 new(packed_files(results))
 print(*[item.caption for item in panels_with_own(config) if item.own][:1])
 print(*map(name_of, in_order(["pets", "climber", "meta_a2c"])), sep="; ")

@@ -41,10 +41,13 @@ def experiment_of(log: Path) -> str:
 
 
 def _read_all(paths: Iterable[Path | str], kind: str, name: str) -> pd.DataFrame:
-    frames = [_read_run(Path(path), kind, name) for path in paths]
+    """Runs in the order of legends, whatever that of the paths: pandas' sums depend on it in the last digit."""
+    frames = {Path(path): _read_run(Path(path), kind, name) for path in paths}
     if not frames:
         raise DataError(f"no {kind} was given; run a search first, for instance `snakemake all`")
-    return pd.concat(frames, ignore_index=True)
+    methods, datasets = (in_order(path.parts[part] for path in frames) for part in (-4, -3))
+    ordered = sorted(frames, key=lambda path: (methods.index(path.parts[-4]), datasets.index(path.parts[-3])))
+    return pd.concat([frames[path] for path in ordered], ignore_index=True)
 
 
 def _read_run(path: Path, kind: str, name: str) -> pd.DataFrame:

@@ -43,6 +43,11 @@ class Search:
         """Name of the search in folders and figures."""
         return self.method if self.sigma is None else f"sigma{self.sigma}"
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Experiment, series and dataset: with a seed, the place of its logs."""
+        return self.experiment, self.series, self.dataset
+
 
 def _exp1(method: str, lengths: Iterable[int], passed_on: bool = False) -> list[Search]:
     """A search on each training dataset, in their order; `passed_on`: each starts with the policy of the one before."""

@@ -1,1 +1,0 @@
-"""Two runs side by side: settings, hardware, verdicts, tables and curves on one page."""
