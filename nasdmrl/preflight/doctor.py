@@ -30,18 +30,9 @@ from nasdmrl.data.archives import ArchiveFile
 from nasdmrl.data.catalogue import SOURCES, open_index
 from nasdmrl.errors import DataError, NasdmrlError
 from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.preflight import slurm
 from nasdmrl.preflight.checks import Answer, Check, ask, guarded
 from nasdmrl.preflight.disk import datasets_used, disk_needs, trainings_at_once
-from nasdmrl.preflight.slurm import (
-    Resources,
-    check_slurm,
-    config_file,
-    limit_of,
-    place_options,
-    read_profile,
-    resources_of_rules,
-    wants_gpu,
-)
 from nasdmrl.training.runtime import cores
 
 WORKFLOW_PACKAGES = ("snakemake", "snakemake-executor-plugin-slurm", "papermill")
@@ -77,21 +68,18 @@ def examine(
     """
     profile: dict[str, Any] = {}
     settings: Config | None = None
-
-    def read() -> Iterator[Check]:
-        nonlocal profile, settings
-        if profile_folder:
-            profile = read_profile(profile_folder)
-        source = config or config_file(profile) or default_config
+    try:
+        profile = slurm.read_profile(profile_folder) if profile_folder else {}
+        source = config or slurm.config_file(profile) or default_config
         settings = load(source)
         yield Check("configuration", "ok", source)
-
-    yield from guarded("configuration", read)
-    kinds = resources_of_rules(profile).values()
+    except NasdmrlError as error:
+        yield Check("configuration", "FAILED", str(error))
+    gpus = any(map(slurm.wants_gpu, slurm.resources_of_rules(profile).values()))
     yield from guarded("software", check_software)
-    yield from guarded("TensorFlow", check_tensorflow, any(map(wants_gpu, kinds)))
+    yield from guarded("TensorFlow", check_tensorflow, gpus)
     yield from guarded("Snakemake's cache", check_snakemake_cache)
-    yield from guarded("SLURM", check_slurm, profile_folder if profile else None, profile)
+    yield from guarded("SLURM", slurm.check_slurm, profile_folder if profile else None, profile)
     if settings:
         rounding = "on" if settings.early_stop.precision == "tf32" else "off"
         found = f"{settings.early_stop.precision}, TensorFloat-32 {rounding} (early_stop.precision)"
@@ -289,7 +277,7 @@ def check_space(settings: Config, folder: Path, jobs: Any = None) -> Check:
 
     jobs: as many jobs run at once; None: as many as this machine has cores for.
     """
-    needs = disk_needs(settings, trainings_at_once(settings) if jobs is None else limit_of(jobs))
+    needs = disk_needs(settings, trainings_at_once(settings) if jobs is None else slurm.limit_of(jobs))
     archives, data = _bytes_in(folder / "archives"), _bytes_in(folder / "data")
     there = min(needs["archives"], archives) + min(needs["records"] + needs["images"], data)
     missing = sum(needs.values()) - there
@@ -356,18 +344,18 @@ def check_nodes(profile: Mapping[str, Any], folder: Path) -> Iterator[Check]:
     """Yield, for each kind of node that the profile asks for, whether a job there works with the results folder."""
     if not shutil.which("srun"):
         raise NasdmrlError("srun is not on the PATH; leave out --srun, or run this on the cluster's login node")
-    kinds = {tuple(place_options(asked)): asked for asked in resources_of_rules(profile).values()}
+    kinds = {tuple(slurm.place_options(asked)): asked for asked in slurm.resources_of_rules(profile).values()}
     for options, asked in kinds.items():
         with temporary_folder(folder) as temporary:
             yield _check_node(temporary / "store", options, asked)
 
 
-def _check_node(store: Path, options: tuple[str, ...], asked: Resources) -> Check:
+def _check_node(store: Path, options: tuple[str, ...], asked: slurm.Resources) -> Check:
     of_kind, records = " ".join(options) or "no options", EvaluationStore(store)
     records.put({"key": "login node"}, Recipe())
     command = ["srun", *options, "--job-name=nasdmrl-doctor", "--ntasks=1", "--mem=4000", "--time=10"]
     command += [f"--immediate={QUEUE_SECONDS:.0f}", *_exchanging(store, "compute node", "login node", SEEN_SECONDS)]
-    answer = ask(command + ["tensorflow"] * wants_gpu(asked), QUEUE_SECONDS + SEEN_SECONDS + IMPORT_SECONDS)
+    answer = ask(command + ["tensorflow"] * slurm.wants_gpu(asked), QUEUE_SECONDS + SEEN_SECONDS + IMPORT_SECONDS)
     if answer.problem:
         fix = f"see `sinfo` and try by hand: srun {of_kind} --time=1 {sys.executable} --version"
         if re.search("nothing seen|No such file|No module", answer.problem):
@@ -378,7 +366,7 @@ def _check_node(store: Path, options: tuple[str, ...], asked: Resources) -> Chec
     if records.get("compute node") is None:
         fix = "raise latency-wait in the profile"
         return Check("srun", "warning", f"{of_kind}: what {node['host']} wrote is not yet seen here", fix)
-    if not wants_gpu(asked):
+    if not slurm.wants_gpu(asked):
         return Check("srun", "ok", found)
     if node["problem"] or not node["tensorflow"]["gpus"]:
         return Check("srun", "FAILED", f"{found}; TensorFlow sees no GPU {node['problem']}".rstrip(), GPU_INSTALL)
