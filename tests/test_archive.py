@@ -423,3 +423,17 @@ def test_the_command_line_verifies_without_tensorflow(small, tmp_path):
     assert result.returncode == 1
     assert "archive: results/extra.csv: not listed in SHA256SUMS, an extra file" in result.stdout
     assert result.stdout.splitlines()[-1] == f"{path}: 1 problem"
+
+
+def test_the_command_line_refuses_an_unfinished_run(results, tmp_path):
+    shutil.copytree(results / "exp3", tmp_path / "results/exp3")
+    command = [sys.executable, "-m", "nasdmrl.cli", "archive"]
+    refused = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: results: is not a whole run, it lacks a usable configuration (")
+    assert not list(tmp_path.glob("*.zip"))
+    partial = subprocess.run([*command, "--partial"], capture_output=True, text=True, cwd=tmp_path)
+    assert partial.returncode == 0
+    assert partial.stderr.startswith("Incomplete: lacks a usable configuration (")
+    (path,) = tmp_path.glob("nasdmrl-quick-*.zip")
+    assert partial.stdout.splitlines()[-1].startswith(f"{path.name}: ")
