@@ -213,22 +213,18 @@ def _put(dataset: str, settings: Config) -> str:
 
 def _check_in_folder(dataset: str, settings: Config) -> Check:
     """The official files are there; of the published size, or, where subsets are allowed, readable to the end."""
-    folder = Path(settings.data.archives)
-    paths = {folder / file.name: file for file in SOURCES[dataset].files}
-    missing = [path.name for path in paths if not path.is_file()]
-    if missing:
+    folder, source = Path(settings.data.archives), SOURCES[dataset]
+    if missing := source.missing_from(folder):
         return Check(dataset, "FAILED", f"{folder} lacks {', '.join(missing)}", _put(dataset, settings))
-    sizes = {path: path.stat().st_size for path in paths}
-    other = next((path for path, file in paths.items() if file.bytes and sizes[path] != file.bytes), None)
+    sizes = {file: (folder / file.name).stat().st_size for file in source.files}
+    other = next((file for file, size in sizes.items() if file.bytes and size != file.bytes), None)
     if other is None:
-        return Check(dataset, "ok", f"{', '.join(path.name for path in paths)}, {sum(sizes.values()) / 1e6:,.0f} MB")
+        return Check(dataset, "ok", f"{', '.join(file.name for file in sizes)}, {sum(sizes.values()) / 1e6:,.0f} MB")
     if settings.data.require_official_counts:
-        found = f"{other} has {sizes[other]:,} bytes, the official file {paths[other].bytes:,}"
-        return Check(dataset, "FAILED", found, f"fetch it again from {paths[other].url}")
-    official = (
-        f"not the official files, which hold {SOURCES[dataset].facts.classes:,} and {SOURCES[dataset].facts.images:,}"
-    )
-    return _check_readable(dataset, folder, official)
+        found = f"{folder / other.name} has {sizes[other]:,} bytes, the official file {other.bytes:,}"
+        return Check(dataset, "FAILED", found, f"fetch it again from {other.url}")
+    official = f"{source.facts.classes:,} and {source.facts.images:,}"
+    return _check_readable(dataset, folder, f"not the official files, which hold {official}")
 
 
 def _check_readable(dataset: str, folder: Path, what: str) -> Check:

@@ -17,6 +17,7 @@ from runs import (
     jobs_of,
     keys_of,
     kill,
+    log_without_times,
     on_slurm,
     processes_on,
     running,
@@ -108,8 +109,8 @@ def test_a_preempted_search_is_tried_again(cluster, preempted_profile, calm, tmp
     subprocess.run(urgent, check=True, cwd=tmp_path.parent)
     wait_until(lambda: running(tmp_path, "random_search") != job)
     assert run.wait(timeout=600) == 0
-    say(f"preempted, {preempted_profile}", tmp_path, start)
-    assert_same_results(calm, tmp_path, [SEARCH])
+    say("preempted", tmp_path, start)
+    assert log_without_times(calm / SEARCH) == log_without_times(tmp_path / SEARCH)
     assert "PREEMPTED" in sacct(job, "--duplicates")
     assert "COMPLETED" in sacct(job)
     assert len(keys_of(tmp_path)) == len(set(keys_of(tmp_path)))
