@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nasdmrl.data.archives import ArchiveFile, Box, Index, Part, Source, check_labels, label_files, pairs
+from nasdmrl.data.archives import ArchiveFile, Box, Part, Source, check_labels, label_files, pairs
 from nasdmrl.data.containers import member_names
-from nasdmrl.data.standins import CLASSES, Drawn, encoded, write_tar
+from nasdmrl.data.standins import CLASSES, Drawn, write_archive
 from nasdmrl.errors import DataError
 from nasdmrl.paper.datasets import DATASETS
 
@@ -19,7 +19,7 @@ MOST_MARGIN = 24
 """Pixels that a stand-in's photograph has around its box, at each side."""
 
 
-def read(paths: list[Path]) -> Index:
+def read(paths: list[Path]) -> tuple[list[str], list[Part]]:
     """Three tables `images_variant_*.txt` say the variant, `images_box.txt` says the box."""
     path, names = paths[0], member_names(paths[0])
     tables = [f"{_FOLDER}images_variant_{split}.txt" for split in _SPLITS]
@@ -33,7 +33,7 @@ def read(paths: list[Path]) -> Index:
     if without:
         text = f"{path}: {len(without)} images have no box in `{_BOXES}`, the first is `{without[0]}`"
         raise DataError(f"{text}; fetch the archive again")
-    return Index("aircraft", variants, [Part(path, class_of, box_of)])
+    return variants, [Part(path, class_of, box_of)]
 
 
 def _boxes(path: Path, text: str) -> dict[str, Box]:
@@ -56,17 +56,17 @@ def _boxes(path: Path, text: str) -> dict[str, Box]:
 def write_standin(paths: list[Path], pictures: Iterable[Drawn]) -> None:
     """Each picture lies somewhere in a larger photograph."""
     lines: dict[str, list[str]] = {split: [] for split in _SPLITS}
-    boxes, members = [], []
+    boxes, members = [], {}
     for label, number, image in pictures:
         name = f"{label * 1000 + number:07d}"
         photograph, box = _framed(image, label, number)
         lines[_SPLITS[number % 3]].append(f"{name} Stand-in {label}")
         boxes.append(f"{name} {' '.join(map(str, box))}\n")
-        members.append((f"{_FOLDER}images/{name}.jpg", encoded(photograph)))
+        members[f"{_FOLDER}images/{name}.jpg"] = photograph
     variants = "".join(f"Stand-in {label}\n" for label in range(CLASSES))
-    texts = [(f"{_FOLDER}images_variant_{split}.txt", "\n".join(rows) + "\n") for split, rows in lines.items()]
-    texts += [(f"{_FOLDER}variants.txt", variants), (_BOXES, "".join(boxes))]
-    write_tar(paths[0], [(name, text.encode()) for name, text in texts] + members)
+    texts = {f"{_FOLDER}images_variant_{split}.txt": "\n".join(rows) + "\n" for split, rows in lines.items()}
+    texts |= {f"{_FOLDER}variants.txt": variants, _BOXES: "".join(boxes)}
+    write_archive(paths[0], {name: text.encode() for name, text in texts.items()} | members)
 
 
 def _framed(image: Any, label: int, number: int) -> tuple[Any, Box]:

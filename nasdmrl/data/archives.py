@@ -1,16 +1,17 @@
-"""Datasets that come in official archives (Section 6): files, reader and stand-in of each, one entry a dataset.
+"""Datasets that come in official archives (Section 6): what the entry of one says, and what readers share.
 
 A reader says which member of an archive is an image of which class. It checks names and labels before an image is
 read, so a wrong archive fails at once.
 """
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasdmrl.data.containers import member_names, read_members
-from nasdmrl.data.standins import IMAGES_PER_CLASS, Drawn
+from nasdmrl.data.standins import IMAGES_PER_CLASS, Writer
 from nasdmrl.errors import DataError
 from nasdmrl.paper.datasets import Dataset
 
@@ -74,20 +75,22 @@ class Index:
                 yield Picture(part.path, name, label[part.class_of[name]], content, part.box_of.get(name))
 
 
+Reader = Callable[[list[Path]], tuple[list[str], list[Part]]]
+"""From the paths of a dataset's archives to its class names in order, and the images of each archive."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """The entry of one dataset.
+    """The entry of a dataset: facts, archives, their reader, and how their stand-ins are laid out (`standins`).
 
-    facts: id, printed name, role and official counts; files: the archives; read: from their paths to the index.
-    write_standin: puts drawn pictures (`standins.pictures`) into archives of the same layout at these paths. style: of
-    `drawing.STYLES`, and seed: what sets the pictures apart from another dataset's of this style; standin_images: of
-    each class. inverted: the converter turns black strokes on white to white ones on black.
+    style: of the stand-ins' pictures (`drawing.STYLES`); seed: apart from those of other datasets in this style;
+    standin_images: of each class. inverted: the converter makes white strokes on black of black ones on white.
     """
 
     facts: Dataset
     files: tuple[ArchiveFile, ...]
-    read: Callable[[list[Path]], Index]
-    write_standin: Callable[[list[Path], Iterable[Drawn]], None]
+    read: Reader
+    write_standin: Writer
     style: str
     seed: int
     standin_images: int = IMAGES_PER_CLASS
@@ -98,23 +101,17 @@ class Source:
         return [file.name for file in self.files if not (Path(folder) / file.name).is_file()]
 
 
-# --- what readers share -------------------------------------------------------------------------------------
+def by_name(pattern: str) -> Reader:
+    """A reader of archives whose images match a pattern, the first group of which is the class."""
 
+    def read(paths: list[Path]) -> tuple[list[str], list[Part]]:
+        parts = []
+        for path in paths:
+            matches = {name: re.fullmatch(pattern, name) for name in member_names(path)}
+            parts.append(Part(path, {name: match[1] for name, match in matches.items() if match}))
+        return sorted({name for part in parts for name in part.class_of.values()}), parts
 
-def by_member_name(dataset: str, paths: list[Path], class_of: Callable[[str], str | None]) -> Index:
-    """The index of archives whose members' names say the class; `class_of` is None for what is no image.
-
-    Raises `DataError` for an archive without images.
-    """
-    parts = []
-    for path in paths:
-        classes = {name: class_of(name) for name in member_names(path)}
-        parts.append(Part(path, {name: value for name, value in classes.items() if value is not None}))
-        if not parts[-1].class_of:
-            raise DataError(
-                f"{path}: holds no image in the layout of the official {dataset} archive; put that in its place"
-            )
-    return Index(dataset, sorted({name for part in parts for name in part.class_of.values()}), parts)
+    return read
 
 
 def label_files(path: Path, names: list[str], wanted: list[str]) -> dict[str, str]:

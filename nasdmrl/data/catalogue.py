@@ -40,16 +40,17 @@ def open_index(dataset: str, folder: Path | str) -> Index:
     if dataset not in SOURCES:
         class_of = class_of_images(dataset, folder)
         return Index(dataset, sorted(set(class_of.values())), [Part(folder, class_of)])
-    paths = [folder / file.name for file in SOURCES[dataset].files]
-    index = SOURCES[dataset].read(paths)
-    if not index.class_names:
+    names, parts = SOURCES[dataset].read([folder / file.name for file in SOURCES[dataset].files])
+    empty = [part.path for part in parts if not part.class_of]
+    if empty:
         raise DataError(
-            f"{paths[0]}: holds no image in the layout of the official {dataset} archive; put that in its place"
+            f"{empty[0]}: holds no image in the layout of the official {dataset} archive; put that in its place"
         )
-    for name, count in zip(index.class_names, index.images_per_class(), strict=True):
+    index = Index(dataset, names, parts)
+    for name, count in zip(names, index.images_per_class(), strict=True):
         if count == 0:
             raise DataError(
-                f"{paths[0]}: class `{name}` has no image; fetch the archive again, or take it out of the list"
+                f"{parts[0].path}: class `{name}` has no image; fetch the archive again, or take it out of the list"
             )
     return index
 

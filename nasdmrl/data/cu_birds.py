@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from nasdmrl.data.archives import ArchiveFile, Index, Part, Source, check_labels, label_files, pairs
+from nasdmrl.data.archives import ArchiveFile, Part, Source, check_labels, label_files, pairs
 from nasdmrl.data.containers import member_names
-from nasdmrl.data.standins import CLASSES, Drawn, encoded, write_tar
+from nasdmrl.data.standins import CLASSES, Drawn, write_archive
 from nasdmrl.errors import DataError
 from nasdmrl.paper.datasets import DATASETS
 
@@ -13,7 +13,7 @@ _URL = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz"
 _FOLDER = "CUB_200_2011/"
 
 
-def read(paths: list[Path]) -> Index:
+def read(paths: list[Path]) -> tuple[list[str], list[Part]]:
     """`images.txt`, `image_class_labels.txt` and `classes.txt` say path, class number and name of each image."""
     path, names = paths[0], member_names(paths[0])
     files = [_FOLDER + name for name in ("images.txt", "image_class_labels.txt", "classes.txt")]
@@ -23,20 +23,20 @@ def read(paths: list[Path]) -> Index:
         raise DataError(f"{path}: {len(labels)} labels for {len(images)} images; fetch the archive again")
     class_of = {f"{_FOLDER}images/{image}": classes.get(labels[number], "") for number, image in images.items()}
     check_labels(path, class_of, names, list(classes.values()))
-    return Index("cu_birds", sorted(classes.values()), [Part(path, class_of)])
+    return sorted(classes.values()), [Part(path, class_of)]
 
 
 def write_standin(paths: list[Path], pictures: Iterable[Drawn]) -> None:
     """One folder a class, and the three label files."""
-    images, labels, members = [], [], []
+    images, labels, members = [], [], {}
     for count, (label, number, image) in enumerate(pictures, start=1):
         name = f"{label + 1:03d}.Standin_{label}/Standin_{label}_{number:04d}.jpg"
         images.append(f"{count} {name}\n")
         labels.append(f"{count} {label + 1}\n")
-        members.append((f"{_FOLDER}images/{name}", encoded(image)))
+        members[f"{_FOLDER}images/{name}"] = image
     classes = [f"{label + 1} {label + 1:03d}.Standin_{label}\n" for label in range(CLASSES)]
     texts = {"images.txt": images, "image_class_labels.txt": labels, "classes.txt": classes}
-    write_tar(paths[0], [(_FOLDER + name, "".join(lines).encode()) for name, lines in texts.items()] + members)
+    write_archive(paths[0], {_FOLDER + name: "".join(lines).encode() for name, lines in texts.items()} | members)
 
 
 SOURCE = Source(

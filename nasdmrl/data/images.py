@@ -25,7 +25,7 @@ BATCH = 256
 
 
 class Options(Protocol):
-    """What decoding asks of section `data` of the configuration."""
+    """What decoding asks of section `data` of the configuration; `of`: the same for one dataset."""
 
     source: str
     image_size: int
@@ -34,8 +34,7 @@ class Options(Protocol):
     images_per_class: int | None
     limit_seed: int
 
-    def of(self, dataset: str) -> "Options":
-        """The options as they hold for one dataset."""
+    def of(self, dataset: str) -> "Options": ...  # noqa: D102
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from nasdmrl.data.archives import ArchiveFile, Index, Part, Source
+from nasdmrl.data.archives import ArchiveFile, Part, Source
 from nasdmrl.data.containers import member_names
-from nasdmrl.data.standins import Drawn, encoded, write_tar
+from nasdmrl.data.standins import Drawn, write_archive
 from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path
 from nasdmrl.paper.datasets import DATASETS
@@ -15,7 +15,7 @@ from nasdmrl.paper.datasets import DATASETS
 _FOLDER = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
 
 
-def read(paths: list[Path]) -> Index:
+def read(paths: list[Path]) -> tuple[list[str], list[Part]]:
     """The label of `jpg/image_00001.jpg` is the first of the label file."""
     archive, label_file = paths
     images = [name for name in member_names(archive) if re.fullmatch(r"jpg/image_\d+\.jpg", name)]
@@ -26,7 +26,7 @@ def read(paths: list[Path]) -> Index:
         if not 1 <= number <= len(labels):
             raise DataError(f"{label_file}: {len(labels)} labels, but {archive.name} holds `{name}`; fetch both again")
         class_of[name] = f"flower {labels[number - 1]:03d}"
-    return Index("vgg_flower", sorted(set(class_of.values())), [Part(archive, class_of)])
+    return sorted(set(class_of.values())), [Part(archive, class_of)]
 
 
 def _labels(path: Path) -> list[int]:
@@ -50,7 +50,7 @@ def write_standin(paths: list[Path], pictures: Iterable[Drawn]) -> None:
 
     drawn = list(pictures)
     order = np.random.RandomState(0).permutation(len(drawn))
-    write_tar(paths[0], [(f"jpg/image_{i + 1:05d}.jpg", encoded(drawn[place][2])) for i, place in enumerate(order)])
+    write_archive(paths[0], {f"jpg/image_{i + 1:05d}.jpg": drawn[place][2] for i, place in enumerate(order)})
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {"labels": np.array([[drawn[place][0] + 1 for place in order]], dtype=np.uint8)})
     with atomic_path(paths[1]) as temporary:
