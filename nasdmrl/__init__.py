@@ -5,6 +5,7 @@ which take an `evaluator` (see `nasdmrl.space.environment.NASEnv`). It does not 
 """
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 __version__ = "0.1.0"
@@ -17,7 +18,8 @@ def _is_command() -> bool:
 
 
 # A command makes no environment by its name, and sets the threads of NumPy (`nasdmrl.cli`) before gymnasium imports it.
-if not _is_command():
+# Snakemake reads the package's lists also where gymnasium is not installed.
+if not _is_command() and find_spec("gymnasium"):
     from gymnasium.envs.registration import register
 
     register("nasdmrl/Chain-v0", entry_point="nasdmrl.space.environment:NASEnv", kwargs={"space": "chain"})

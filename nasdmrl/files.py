@@ -1,16 +1,21 @@
-"""Writing files and folders so that a reader never meets a half-written one."""
+"""Writing files and folders so that a reader never meets a half-written one; reading YAML."""
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nasdmrl.errors import NasdmrlError
+import yaml
+from yaml.constructor import ConstructorError
+
+from nasdmrl.errors import ConfigError, NasdmrlError
 
 FOLDER_CARDS = ("dataset_spec.json", "card.json")
 """Files that mark a folder that this package made, and so may replace."""
+MERGE = "tag:yaml.org,2002:merge"
+"""Tag of YAML's key `<<`, whose keys the mapping's own may repeat."""
 
 
 @contextmanager
@@ -64,3 +69,34 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json(path: Path | str, value: Any) -> None:
     """Write `value` as indented JSON to `path` in one step."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which PyYAML keeps the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        given: set[Hashable] = set()
+        for key_node in (key for key, _ in node.value if key.tag != MERGE):
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                continue  # refused below
+            if key in given:
+                raise ConstructorError(problem=f"the key `{key}` is given twice", problem_mark=key_node.start_mark)
+            given.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path | str, cure: str) -> Any:
+    """Content of a YAML file; all YAML that this package reads is read here.
+
+    Raises `ConfigError`, which names the file, where it cannot be read (the message ends with `cure`), is not YAML, or
+    gives a key twice.
+    """
+    try:
+        loader = _UniqueKeys(Path(path).read_text(encoding="utf-8"))
+        loader.name = str(path)  # so the marks in messages name the file
+        return loader.get_single_data()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not YAML: {error}") from error

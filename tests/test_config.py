@@ -1,7 +1,10 @@
 """The configuration: the paper's values, one source for schema and documentation, refusals."""
 
+import copy
 import difflib
 import json
+import pickle
+import re
 
 import jsonschema
 import pytest
@@ -10,9 +13,12 @@ import yaml
 from nasdmrl.agents import Trial
 from nasdmrl.agents.policies import Spaces
 from nasdmrl.agents.registry import make_agent
+from nasdmrl.analysis.provenance import provenance
 from nasdmrl.config.model import Config, from_dict, load
 from nasdmrl.config.reference import documentation, json_schema
+from nasdmrl.config.scales import CONFIG_FILE, DEFAULT_SCALE, SCALES, with_scale
 from nasdmrl.errors import ConfigError
+from nasdmrl.evaluation.store import recipe_digest
 
 # Written down from Sections 4, 5 and 7 of the paper.
 PAPER = {
@@ -110,7 +116,7 @@ def test_reference_is_the_models(root):
     assert_same(text[text.index("| key |") :], documentation(), "nasdmrl config-reference")
 
 
-@pytest.mark.parametrize("scale", ["quick", "miniature", "paper"])
+@pytest.mark.parametrize("scale", SCALES)
 def test_scales_load_and_fit_the_schema(root, scale):
     path = root / f"config/{scale}.yaml"
     assert load(path).scale == scale
@@ -193,17 +199,153 @@ def test_multi_branch_space_has_its_own_batch_and_actions():
 
 def test_subset_reads_back():
     config = from_dict({"early_stop": {"epochs": 3}, "plots": {"dpi": 99}, "fidelity": "released"}, "here")
-    again = load(config.subset("early_stop", "fidelity"))
+    again = load(config.subset("early_stop", "fidelity", "plots.dpi"))
     assert again.early_stop == config.early_stop
-    assert again.fidelity == "released"
-    assert again.plots.dpi == Config().plots.dpi
+    assert (again.fidelity, again.plots.dpi) == ("released", 99)
 
 
 def test_subset_takes_single_keys():
     config = from_dict({"exp2": {"epochs": 3, "repeats": 9}, "scale": "mine"}, "here")
     kept = json.loads(config.subset("exp2.epochs", "exp2.dense_units", "scale"))
-    assert kept == {"exp2": {"epochs": 3, "dense_units": 4096}, "scale": "mine"}
+    assert kept == {"exp2": {"epochs": 3, "dense_units": 4096}, "scale": "mine", "partial": True}
     assert json.loads(config.subset("exp2.epochs", "exp2")) == json.loads(config.subset("exp2"))
+
+
+# --- what a rule did not pass -------------------------------------------------------------------------------
+
+
+PASSED = load(Config(scale="mine").subset("scale", "exp2.epochs", "early_stop.dropout", "deviations.D1", "data"))
+
+
+@pytest.mark.parametrize(
+    ("read", "key"),
+    [
+        (lambda config: config.seeds, "seeds"),
+        (lambda config: config.exp3.steps, "exp3"),
+        (lambda config: config.exp2.repeats, "exp2.repeats"),
+        (lambda config: config.exp2.model_copy(update={"epochs": 7}).repeats, "exp2.repeats"),
+        (lambda config: copy.deepcopy(config).early_stop.precision, "early_stop.precision"),
+        (lambda config: pickle.loads(pickle.dumps(config)).early_stop.precision, "early_stop.precision"),
+        (lambda config: dict(config.deviations), "deviations.D2"),
+        (lambda config: config.released("D2"), "deviations.D2"),
+        # The key of an evaluation leaves defaults out, so a recipe without all of its values must not be one.
+        (lambda config: config.recipe(), "early_stop.seed"),
+        (lambda config: config.long_recipe(0), "exp2.learning_rate"),
+        (lambda config: config.searches("appendix_a"), "appendix_a"),
+        (provenance, "fidelity"),
+    ],
+)
+def test_what_was_not_passed_raises_when_it_is_read(read, key):
+    with pytest.raises(ConfigError, match=rf"^{key}: was not passed to this job; name it in the `params` of its rule$"):
+        read(PASSED)
+
+
+def test_what_was_passed_is_read():
+    assert (PASSED.scale, PASSED.exp2.epochs, PASSED.early_stop.dropout) == ("mine", 100, 0.4)
+    assert (PASSED.data, PASSED.deviations.D1) == (Config().data, None)
+    assert PASSED.model_copy(update={"scale": "other"}).exp2.model_dump() == {"epochs": 100}
+    assert not hasattr(PASSED, "no_key_of_ours")
+
+
+def test_a_recipe_that_was_passed_has_the_key_of_the_whole_configurations():
+    config = from_dict({"early_stop": {"epochs": 3}, "exp3": {"batch_size": 9}, "fidelity": "released"}, "here")
+    job = load(config.subset("early_stop", "fidelity", "deviations.D1", "deviations.D2", "exp3.batch_size"))
+    for space in ("chain", "multi_branch"):
+        assert recipe_digest(job.recipe(space)) == recipe_digest(config.recipe(space))
+
+
+def test_text_that_somebody_types_has_defaults():
+    assert load('{"early_stop": {"epochs": 3}}') == from_dict({"early_stop": {"epochs": 3}}, "here")
+
+
+def test_the_environment_reaches_a_job_by_its_params_alone(monkeypatch, tmp_path):
+    text = from_dict({"data": {"source": "standin"}}, "here").subset("data")
+    monkeypatch.setenv("NASDMRL_ARCHIVES", str(tmp_path))
+    assert load(text).data.source == "standin"
+    passed = from_dict({"data": {"source": "standin"}}, "here").subset("data")
+    monkeypatch.delenv("NASDMRL_ARCHIVES")
+    assert (load(passed).data.source, load(passed).data.archives) == ("archives", str(tmp_path))
+
+
+def test_searches_of_an_experiment_ask_for_its_keys_alone():
+    config = from_dict({"exp3": {"sigmas": [0.5], "steps": 7}, "exp2": {"evaluation_steps": 3}}, "here")
+    for experiment, keys in (("exp1", ["exp1"]), ("exp2", ["exp2.evaluation_steps"]), ("exp3", ["exp3"])):
+        of_it = [search for search in config.searches() if search.experiment == experiment]
+        assert load(config.subset("data", *keys)).searches(experiment) == of_it
+    assert [(search.sigma, search.steps) for search in config.searches("exp3")] == [(0.5, 7)]
+
+
+# --- keys given twice ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line"),
+    [
+        ("exp1: {dqn: {dtd: 5}}\nscale: mine\nexp1:\n  dqn: {dtd: 6}\n", "exp1", 3),
+        ("exp1:\n  dqn:\n    dtd: 5\n    'dtd': 6\n", "dtd", 4),
+        ("exp3: {steps: 1, sigmas: [0.0], steps: 2}\n", "steps", 1),
+        ("seeds: [1]\ndata:\n  limits:\n    dtd: {classes: 2}\n    dtd: {classes: 3}\n", "dtd", 5),
+    ],
+)
+def test_key_that_is_given_twice_is_refused(tmp_path, text, key, line):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    message = rf'mine\.yaml: is not YAML: the key `{key}` is given twice\s+in ".*mine\.yaml", line {line},'
+    with pytest.raises(ConfigError, match=message):
+        load(path)
+
+
+def test_key_of_json_that_is_given_twice_is_refused():
+    with pytest.raises(ConfigError, match=r"the key `epochs` is given twice"):
+        load('{"exp2": {"epochs": 3, "repeats": 1, "epochs": 4}}')
+
+
+def test_key_over_a_merged_mapping_is_no_second_one(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("exp1:\n  dqn: &same {dtd: 5, omniglot: 6}\n  random_search: {<<: *same, dtd: 7}\n")
+    trials = load(path).exp1.random_search
+    assert (trials.dtd, trials.omniglot, trials.vgg_flower) == (7, 6, 5500)
+
+
+def test_all_yaml_is_read_in_one_place(root):
+    readers = {path.name for path in (root / "nasdmrl").rglob("*.py") if re.search(r"yaml\.\w*load", path.read_text())}
+    assert readers == set()
+    assert "yaml.SafeLoader" in (root / "nasdmrl/files.py").read_text()
+
+
+# --- scales -------------------------------------------------------------------------------------------------
+
+
+def test_scales_are_the_files(root):
+    files = {path.stem for path in (root / "config").glob("*.yaml")}
+    assert files == {*SCALES, CONFIG_FILE.stem}
+    assert load(root / CONFIG_FILE) == load(root / f"config/{DEFAULT_SCALE}.yaml")
+
+
+def test_a_scale_stands_for_the_values_of_its_file(root, tmp_path):
+    miniature, mine = load(root / "config/miniature.yaml"), tmp_path / "mine.yaml"
+    mine.write_text("scale: miniature\nexp2: {epochs: 3}\ndata: {limits: {dtd: {classes: 4}}}\n")
+    config = load(mine)
+    assert (config.exp2.epochs, config.exp2.first_filters) == (3, miniature.exp2.first_filters)
+    assert config.data.limits["dtd"].model_dump() == {"classes": 4, "images_per_class": 120}
+    assert (config.environment, config.seeds) == (miniature.environment, miniature.seeds)
+    assert load('{"scale": "miniature"}') == miniature
+    assert load('{"scale": "paper"}') == load('{"scale": "paper"}') == Config()
+    # A whole configuration, as the report keeps it, is what it says.
+    whole = Config(scale="miniature")
+    assert load(whole.model_dump_json()) == whole
+
+
+def test_a_scale_without_its_file_is_refused(root, tmp_path):
+    """As of a package that is installed without its checkout, unless the file lies beside the one that names it."""
+    elsewhere = {"folder": tmp_path / "nowhere"}
+    with pytest.raises(
+        ConfigError, match=r"quick\.yaml: cannot be read .*; the scale `quick` has its values from there"
+    ):
+        with_scale({"scale": "quick"}, tmp_path / "mine.yaml", **elsewhere)
+    beside = with_scale({"scale": "quick"}, root / "config/mine.yaml", **elsewhere)
+    assert beside == yaml.safe_load((root / "config/quick.yaml").read_text())
+    assert with_scale({"scale": "quick"}, tmp_path / "quick.yaml", **elsewhere) == {"scale": "quick"}
 
 
 def test_limits_of_a_dataset_are_over_the_general_ones():

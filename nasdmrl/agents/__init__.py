@@ -1,22 +1,25 @@
 """The agents that search: the small interface `Agent`, and the `Trial` that each is made for."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from nasdmrl.agents.policies import Spaces
-from nasdmrl.config.model import Config
-from nasdmrl.config.sections import Space
+    from nasdmrl.agents.policies import Spaces
+    from nasdmrl.config.model import Config
+    from nasdmrl.config.sections import Space
 
 
 class Agent(Protocol):
     """What a search asks of an agent."""
 
-    def act(self, observation: np.ndarray) -> int:
+    def act(self, observation: "np.ndarray") -> int:
         """Choose an action."""
 
-    def observe(self, observation: np.ndarray, action: int, reward: float, following: np.ndarray, ended: bool) -> None:
+    def observe(
+        self, observation: "np.ndarray", action: int, reward: float, following: "np.ndarray", ended: bool
+    ) -> None:
         """Learn from one step: what was seen, done and earned, what came of it, and whether the episode ended."""
 
 
@@ -27,9 +30,9 @@ class Trial:
     learning: false keeps the weights as they are (Exp. 2a); space: of actions.
     """
 
-    spaces: Spaces
+    spaces: "Spaces"
     seed: int
     steps: int
-    config: Config
+    config: "Config"
     learning: bool = True
-    space: Space = "chain"
+    space: "Space" = "chain"

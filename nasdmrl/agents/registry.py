@@ -57,8 +57,11 @@ def make_agent(method: str, trial: Trial) -> Agent:
     return import_module(f"nasdmrl.agents.{method}").make(trial)
 
 
-def searches(config: Config) -> list[Search]:
-    """Every search of a run: those of `Config.searches`, and Exp. 1 of the user's agents, as long as random search."""
-    found = config.searches()
+def searches(config: Config, experiment: str | None = None) -> list[Search]:
+    """Every search of a run: those of `Config.searches`, and Exp. 1 of the user's agents, as long as random search.
+
+    experiment: only its searches, for which no other experiment's keys are read.
+    """
+    found = config.searches(experiment)
     alike = [search for search in found if (search.experiment, search.method) == ("exp1", "random_search")]
     return [*found, *(replace(search, method=agent) for agent in agents_of("own") for search in alike)]

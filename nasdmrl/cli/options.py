@@ -11,7 +11,7 @@ from nasdmrl.errors import NasdmrlError
 DESCRIPTION = "The command line: each command is one job of the workflow, or one question of a person."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=DESCRIPTION)
 
-DEFAULT_CONFIG = "config/quick.yaml"
+DEFAULT_CONFIG = "config/config.yaml"
 DEFAULT_STORE = Path("results/store")
 DEFAULT_DATA = Path("results/data")
 

@@ -7,14 +7,15 @@ smaller scales name only what they change.
 import difflib
 import json
 import os
+from collections import Counter
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-import yaml
 from pydantic import ValidationError, model_validator
 
+from nasdmrl.config.scales import read_values, with_scale
 from nasdmrl.config.sections import (
     DQN,
     AppendixA,
@@ -41,6 +42,13 @@ from nasdmrl.errors import ConfigError
 from nasdmrl.paper.experiments import SEARCHES, Search, appendix_a_search, exp2_searches, with_sigmas
 
 ARCHIVES_VARIABLE = "NASDMRL_ARCHIVES"
+PARTIAL = "partial"
+"""Marks the text that `Config.subset` makes."""
+
+LONG_FIELDS = [name for name in LongRecipe.model_fields if name in Experiment2.model_fields]
+"""What a long training has of its own (`exp2`), in place of the early stop's."""
+KEPT_FIELDS = [name for name in Recipe.model_fields if name not in (*LONG_FIELDS, "seed", "filters", "decay_epochs")]
+"""What a long training shares with the early stop (`early_stop`)."""
 
 
 class Config(Section):
@@ -77,6 +85,8 @@ class Config(Section):
 
     def recipe(self, space: Space = "chain") -> Recipe:
         """The early-stop recipe of a space, D1 and D2 applied (Sections 4 and 9)."""
+        # The key of an evaluation holds what differs from the defaults: a value that was not passed must raise here.
+        dict(self.early_stop)
         changes: dict[str, Any] = {}
         if self.released("D1"):
             changes["decay_factor"] = 1.0
@@ -101,16 +111,19 @@ class Config(Section):
         """Datasets that the paper has not: those listed in `data/catalogue.py`, and the folders in `data.own`."""
         return [*LISTED_OWN, *self.data.own]
 
-    def searches(self) -> list[Search]:
-        """The searches of a run with their lengths here: the paper's, and those of `own_datasets`.
+    def searches(self, experiment: str | None = None) -> list[Search]:
+        """The searches of a run, or of one experiment of it, with their lengths here: the paper's, and those of
+        `own_datasets`.
 
         Agents that the paper has not are in `agents.registry.searches`.
 
         Appendix A leaves traffic_sign out where it may be missing and is (`appendix_a.traffic_sign`).
         """
         own = [search for name in self.own_datasets for search in (*exp2_searches(name), appendix_a_search(name))]
-        everything = with_sigmas([*SEARCHES, *own], self.exp3.sigmas)
-        kept = [search for search in everything if not (search.optional and self._lacks(search.dataset))]
+        chosen = [search for search in (*SEARCHES, *own) if experiment in (None, search.experiment)]
+        if experiment in (None, "exp3"):
+            chosen = with_sigmas(chosen, self.exp3.sigmas)
+        kept = [search for search in chosen if not (search.optional and self._lacks(search.dataset))]
         return [replace(search, steps=self._value(search.key)) for search in kept]
 
     def _value(self, key: str) -> Any:
@@ -124,10 +137,11 @@ class Config(Section):
 
     def long_recipe(self, repeat: int) -> LongRecipe:
         """The recipe of a long training, D2 and D5 applied; `repeat` is its seed (Sections 7 and 9)."""
-        same = {name for name in LongRecipe.model_fields if name in Experiment2.model_fields}
-        changes = self.exp2.model_dump(include=same)
+        changes = {name: getattr(self.exp2, name) for name in LONG_FIELDS}
+        kept = {name: getattr(self.early_stop, name) for name in KEPT_FIELDS}
         filters = 16 if self.released("D5") else self.exp2.first_filters
-        return LongRecipe(**{**self.recipe().model_dump(), **changes, "filters": filters, "seed": repeat})
+        frozen = self.released("D2") or self.early_stop.frozen_norm
+        return LongRecipe(**{**kept, **changes, "frozen_norm": frozen, "filters": filters, "seed": repeat})
 
     def meta_settings(self, space: Space = "chain") -> MetaA2C:
         """Settings of deep meta-RL in a space: j differs (Section 5)."""
@@ -137,8 +151,8 @@ class Config(Section):
     def subset(self, *keys: str) -> str:
         """These keys (`seeds`, or `exp2.epochs`) as JSON: what a job's `params` hold and `load` reads back.
 
-        `data.own` is never among them, nor are its datasets' limits: it reaches a job as a path, so that a further
-        dataset makes no job run again.
+        Whatever else a job reads of it raises `ConfigError`. `data.own` is empty there, and its datasets' limits are
+        left out: a custom dataset reaches a job as a path, so that a further one makes no job run again.
         """
         chosen: dict[str, Any] = {}
         for section, _, name in (key.partition(".") for key in keys):
@@ -146,8 +160,11 @@ class Config(Section):
                 chosen.setdefault(section, set()).add(name)
             elif not name:
                 chosen[section] = True
-        exclude = {"data": {"own": True, "limits": set(self.data.own)}}
-        return json.dumps(self.model_dump(mode="json", include=chosen, exclude=exclude), sort_keys=True)
+        exclude = {"data": {"limits": set(self.data.own)}}
+        values = self.model_dump(mode="json", include=chosen, exclude=exclude)
+        if "own" in values.get("data", {}):
+            values["data"]["own"] = {}
+        return json.dumps({**values, PARTIAL: True}, sort_keys=True)
 
     def of_data(self, dataset: str) -> str:
         """What the decoding of one dataset depends on, as `subset` writes it: other datasets' limits are not in it."""
@@ -155,40 +172,57 @@ class Config(Section):
 
 
 def load(source: str | Path) -> Config:
-    """Read a YAML file, or JSON text as made by `Config.subset`; missing keys take the paper's values.
+    """Read a YAML file, or JSON text.
 
+    Missing keys take the values of the scale (see `with_scale`), which are the paper's but for the small scales. In
+    text that `Config.subset` made, they were not passed, and raise `ConfigError` when they are read.
     Raises `ConfigError`, which names the source, the key and the closest known key.
     """
     text = str(source)
-    if text.lstrip().startswith("{"):
-        return from_dict(_json(text), "the configuration")
-    try:
-        values = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{text}: cannot be read ({error.strerror}); give --config a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{text}: is not YAML: {error}") from error
-    return from_dict({} if values is None else values, text)
+    if not text.lstrip().startswith("{"):
+        return from_dict(with_scale(read_values(text), Path(text)), text)
+    values, name = _json(text), "the configuration"
+    if values.pop(PARTIAL, False):
+        return _only_passed(_validated(values, name), values)
+    complete = values.keys() >= Config.model_fields.keys()
+    return from_dict(values if complete else with_scale(values), name)
 
 
 def _json(text: str) -> dict[str, Any]:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
     except ValueError as error:
         raise ConfigError(f"--config: text that begins with {{ must be JSON ({error}), or name a YAML file") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises `ValueError` for a key that is given twice, of which `json` keeps the last."""
+    for key, times in Counter(key for key, _ in pairs).items():
+        if times > 1:
+            raise ValueError(f"the key `{key}` is given twice")
+    return dict(pairs)
+
+
+def _only_passed(config: Config, values: dict[str, Any]) -> Config:
+    """The configuration without the defaults of what was not passed (see `Section.__getattr__`)."""
+    for name in Config.model_fields:
+        section = getattr(config, name)
+        if name not in values:
+            del config.__dict__[name]
+        elif isinstance(section, Section):
+            for key in type(section).model_fields.keys() - values[name].keys():
+                del section.__dict__[key]
+    return config
 
 
 def from_dict(values: dict[str, Any], name: str) -> Config:
     """Validate `values`; where $NASDMRL_ARCHIVES is set, the images come from that folder.
 
-    Raises `ConfigError`, which begins with `name`.
+    Missing keys take the paper's values. Raises `ConfigError`, which begins with `name`.
     """
     if not isinstance(values, dict):
         raise ConfigError(f"{name}: expected keys with values, found {type(values).__name__}; see config/quick.yaml")
-    try:
-        return Config.model_validate(_with_archives(values))
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{name}: {_explain(item)}" for item in error.errors())) from error
+    return _validated(_with_archives(values), name)
 
 
 def _with_archives(values: dict[str, Any]) -> dict[str, Any]:
@@ -197,6 +231,13 @@ def _with_archives(values: dict[str, Any]) -> dict[str, Any]:
     if not folder or not isinstance(data, dict):
         return values
     return {**values, "data": {**data, "source": "archives", "archives": str(Path(folder).resolve())}}
+
+
+def _validated(values: dict[str, Any], name: str) -> Config:
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{name}: {_explain(item)}" for item in error.errors())) from error
 
 
 def _explain(item: Any) -> str:
@@ -214,3 +255,8 @@ def _section(path: tuple[Any, ...]) -> type[Section]:
         # Below a mapping of names to sections (`data.limits`) comes a name, whatever it is.
         section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[name].annotation
     return section
+
+
+for name, info in Config.model_fields.items():
+    if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
+        info.annotation.key = name

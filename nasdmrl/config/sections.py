@@ -1,10 +1,12 @@
 """The sections of the configuration: each key with its default, the value of the paper, and its meaning."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationInfo, field_validator
 
 from nasdmrl.data.catalogue import check_known, check_own_name
+from nasdmrl.errors import ConfigError
 
 Fidelity = Literal["paper", "released"]
 Space = Literal["chain", "multi_branch"]
@@ -17,9 +19,26 @@ SmallSeed = Annotated[int, Field(ge=0, le=10**6)]
 
 
 class Section(BaseModel):
-    """A part of the configuration; refuses unknown keys and cannot be changed once made."""
+    """A part of the configuration; refuses unknown keys and cannot be changed once made.
+
+    key: its place in the configuration, such as `early_stop`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    key: ClassVar[str] = ""
+
+    if not TYPE_CHECKING:  # to a type checker, every name would be an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for what is not there, so reading what is there costs nothing."""
+            if name in type(self).model_fields:
+                key = f"{self.key}.{name}".removeprefix(".")
+                raise ConfigError(f"{key}: was not passed to this job; name it in the `params` of its rule")
+            return super().__getattr__(name)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """All keys with their values. Raises `ConfigError` where one was not passed."""
+        return ((name, getattr(self, name)) for name in type(self).model_fields)
 
 
 def field(default: Any, text: str, **limits: Any) -> Any:

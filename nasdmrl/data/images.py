@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from nasdmrl.data import IMAGES_FORMAT
 from nasdmrl.data.catalogue import SOURCES
 from nasdmrl.data.members import Member, pixel_digest, read_record_members, write_image_members
 from nasdmrl.data.records import check_format, read_spec, record_path
@@ -18,9 +19,6 @@ from nasdmrl.files import atomic_path, write_json
 from nasdmrl.progress import Progress
 
 IMAGES, LABELS, CARD = "images.npy", "labels.npy", "card.json"
-IMAGES_FORMAT = 2
-"""What decoding makes of records. A change that gives other pixels, or other files, has the next number; it stands in
-the card and in the rule's `params`, so that a workflow decodes again. 1: TensorFlow 2's bilinear, no members."""
 BATCH = 256
 
 

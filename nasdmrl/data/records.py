@@ -21,6 +21,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from nasdmrl.data import RECORDS_FORMAT
 from nasdmrl.data.archives import Box, Index, Picture
 from nasdmrl.data.catalogue import SOURCES, open_index
 from nasdmrl.data.members import write_record_members
@@ -29,10 +30,6 @@ from nasdmrl.files import atomic_path, write_json
 from nasdmrl.progress import Progress
 
 SPEC_NAME = "dataset_spec.json"
-RECORDS_FORMAT = 2
-"""What conversion makes of an archive. A change that gives other images, or other files, has the next number; it stands
-in the specification and in the rule's `params`, so that a workflow converts again. 1: Omniglot black on white, whole
-aircraft but for the banner, JPEG quality 95, no members."""
 # Place of the byte with the bits a channel in a PNG file. Pillow cuts colours of 16 bits to 8 without a word.
 PNG_BITS = 24
 # Images that a worker gets at once: many small ones cost little to hand over, few large ones little memory.

@@ -2,11 +2,12 @@
 
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from nasdmrl.files import read_yaml
 
 SECONDS_OF = {"d": 86400, "h": 3600, "m": 60}
 
@@ -87,5 +88,4 @@ class Published(_Published):
 @cache
 def published() -> Published:
     """The paper's numbers."""
-    text = files("nasdmrl.paper").joinpath("published.yaml").read_text(encoding="utf-8")
-    return Published.model_validate(yaml.safe_load(text))
+    return Published.model_validate(read_yaml(Path(__file__).with_name("published.yaml"), "install the package anew"))

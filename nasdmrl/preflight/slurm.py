@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from nasdmrl.errors import ConfigError
+from nasdmrl.files import read_yaml
 from nasdmrl.preflight.checks import Check, ask
 
 COMMANDS = ("sbatch", "squeue", "sacct", "sacctmgr", "scancel")
@@ -28,12 +27,7 @@ Attempt = Literal["first", "last"]
 def read_profile(folder: Path | str) -> dict[str, Any]:
     """Content of a profile's config.yaml. Raises `ConfigError` where it cannot be read or holds no keys."""
     path = Path(folder) / "config.yaml"
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); name a profile's folder, as `slurm`") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML: {error}") from error
+    values = read_yaml(path, "name a profile's folder, as `slurm`")
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected keys with values, found {type(values).__name__}")
     return values

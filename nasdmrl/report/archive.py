@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
-import yaml
 from PIL import Image
 from pydantic import ValidationError
 
@@ -36,7 +35,7 @@ from nasdmrl.data.containers import leaves_folder
 from nasdmrl.data.images import CARD
 from nasdmrl.data.records import SPEC_NAME
 from nasdmrl.errors import ConfigError, DataError, NasdmrlError
-from nasdmrl.files import atomic_path
+from nasdmrl.files import atomic_path, read_yaml
 from nasdmrl.paper.datasets import with_role
 from nasdmrl.paper.experiments import EXPERIMENTS, LONG_NETWORKS, Search, best_networks
 from nasdmrl.report.rebuild import Outcome, message_of, rebuild, stamp_in
@@ -228,7 +227,8 @@ def described(sizes: dict[str, int], stamp: dict[str, str], commits: str, status
     from rocrate.model import ContextEntity
     from rocrate.rocrate import ROCrate
 
-    crate, citation = ROCrate(version="1.1"), yaml.safe_load((CHECKOUT / "CITATION.cff").read_text(encoding="utf-8"))
+    citation = read_yaml(CHECKOUT / "CITATION.cff", "the checkout is incomplete")
+    crate = ROCrate(version="1.1")
 
     def add(identifier: str, kind: str, **properties: Any) -> ContextEntity:
         return crate.add(ContextEntity(crate, identifier, {"@type": kind, **properties}))

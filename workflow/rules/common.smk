@@ -1,46 +1,66 @@
 # What all rules share: the validated configuration, and lists made from it, the table of experiments and the registries.
 import os
+import sys
 from pathlib import Path
 from shlex import quote
 
 from snakemake.exceptions import WorkflowError
 
-from nasdmrl import results
-from nasdmrl.agents.registry import AGENTS, agents_of, searches
-from nasdmrl.analysis.styles import METRICS
-from nasdmrl.analysis.figures.registry import (
-    FIGURES,
-    TABLES,
-    TIMES,
-    notebooks,
-    panels,
-    searches_of,
-)
-from nasdmrl.config.model import from_dict
-from nasdmrl.data.catalogue import SOURCES
-from nasdmrl.data.custom import class_folders
-from nasdmrl.data.images import IMAGES_FORMAT
-from nasdmrl.data.records import RECORDS_FORMAT
-from nasdmrl.errors import NasdmrlError
-from nasdmrl.paper.datasets import DATASETS, with_role
-from nasdmrl.paper.experiments import (
-    EXPERIMENTS,
-    LONG_NETWORKS,
-    VGG19_CUT,
-    best_networks,
-)
-from nasdmrl.training import TRAINING_FORMAT
+# The package beside this file, so that the workflow can be parsed where it is not installed. A Snakefile on a Git host
+# has no such folder.
+if isinstance(workflow.current_basedir, os.PathLike):
+    CHECKOUT = Path(workflow.current_basedir).parents[1]
+    sys.path.insert(0, str(CHECKOUT))
+    # Where the environments of `--sdm conda` find it: envs/*.post-deploy.sh.
+    os.environ.update(NASDMRL_CHECKOUT=str(CHECKOUT))
 
 try:
-    SETTINGS = from_dict(config, "the configuration")
+    from nasdmrl import results
+    from nasdmrl.agents.registry import AGENTS, agents_of, searches
+    from nasdmrl.analysis.styles import METRICS
+    from nasdmrl.analysis.figures.registry import (
+        FIGURES,
+        TABLES,
+        TIMES,
+        notebooks,
+        panels,
+        searches_of,
+    )
+    from nasdmrl.config.model import KEPT_FIELDS, LONG_FIELDS, from_dict
+    from nasdmrl.config.scales import check_files, of_workflow
+    from nasdmrl.data import IMAGES_FORMAT, RECORDS_FORMAT
+    from nasdmrl.data.catalogue import SOURCES
+    from nasdmrl.data.custom import class_folders
+    from nasdmrl.errors import NasdmrlError
+    from nasdmrl.paper.datasets import DATASETS, with_role
+    from nasdmrl.paper.experiments import (
+        EXPERIMENTS,
+        LONG_NETWORKS,
+        VGG19_CUT,
+        best_networks,
+    )
+    from nasdmrl.training import TRAINING_FORMAT
+except ImportError as error:
+    raise WorkflowError(
+        f"{error}: the workflow is read by Snakemake and the package nasdmrl, which lies beside it in a checkout; install"
+        " the package where Snakemake runs (`make install` in the checkout)"
+    ) from None
+
+try:
+    # Snakemake gives a job all files as if they came from the command line.
+    if workflow.is_main_process:
+        check_files(
+            workflow.configfiles,
+            workflow.overwrite_configfiles,
+            config,
+            "scale" in workflow.config_settings.config,
+        )
+    SETTINGS = from_dict(of_workflow(config), "the configuration")
     OWN_FOLDERS = {
         name: class_folders(name, folder) for name, folder in SETTINGS.data.own.items()
     }
 except NasdmrlError as error:
     raise WorkflowError(str(error)) from None
-
-# Where the environments of `--sdm conda` find this package: envs/*.post-deploy.sh.
-os.environ.update(NASDMRL_CHECKOUT=str(Path(workflow.basedir).parent))
 
 OWN, OWN_AGENTS = SETTINGS.own_datasets, agents_of("own")
 TRAINING, EVALUATION = with_role("training"), with_role("evaluation")
@@ -62,8 +82,12 @@ RECORDED = {
     "multi_branch": ["omniglot"],
 }
 
-# What reaches a search, whatever its method; deep meta-RL; the verdicts; and tables and figures made from all searches,
-# which are stamped with all deviations.
+# What every stamp reads; what reaches a search, whatever its method; deep meta-RL; the verdicts; and tables and figures
+# made from all searches. What a job reads and its rule does not pass is an error of the job.
+STAMP_SECTIONS = [
+    *["scale", "fidelity", "deviations", "seeds", "data"],
+    "early_stop.precision",
+]
 SEARCH_SECTIONS = [
     *["fidelity", "early_stop", "environment"],
     *[f"deviations.{name}" for name in ("D1", "D2", "D6")],
@@ -80,7 +104,7 @@ CLAIM_SECTIONS = [
 # The fixed policy of Exp. 2 is the one that Exp. 1 has learned.
 EXP2_SECTIONS = ["exp1.meta_a2c", "exp2.evaluation_steps"]
 LOG_SECTIONS = [
-    *[*SEARCH_SECTIONS, "deviations", "scale", "seeds", "data"],
+    *[*SEARCH_SECTIONS, *STAMP_SECTIONS],
     *[key for name in agents_of("paper", "own") for key in AGENTS[name].sections],
 ]
 OF_EXPERIMENT = {
@@ -90,19 +114,10 @@ OF_EXPERIMENT = {
     "appendix_a": ["appendix_a"],
 }
 # What reaches a long training; how often it is repeated, and how the networks were found, does not.
-LONG_FIELDS = {
-    name
-    for name in type(SETTINGS.exp2).model_fields
-    if name not in ("evaluation_steps", "repeats")
-}
 LONG_SECTIONS = [
-    *["fidelity", "deviations.D2", "deviations.D5"],
-    *[f"exp2.{name}" for name in sorted(LONG_FIELDS)],
-    *[
-        f"early_stop.{name}"
-        for name in type(SETTINGS.early_stop).model_fields
-        if name not in LONG_FIELDS | {"seed", "filters", "decay_epochs"}
-    ],
+    *["fidelity", "deviations.D2", "deviations.D5", "exp2.first_filters"],
+    *[f"exp2.{name}" for name in LONG_FIELDS],
+    *[f"early_stop.{name}" for name in KEPT_FIELDS],
 ]
 
 
@@ -124,7 +139,7 @@ def figure_output(item):
 
 def figure_files(names):
     """The files of these figures' panels."""
-    items = [item for item in panels(SETTINGS) if item.figure in names]
+    items = panels(SETTINGS, names)
     pdfs = [results.figure(item.name, "pdf") for item in items]
     return pdfs + [figure_output(item) for item in items]
 

@@ -17,7 +17,7 @@ rule dataset_table:
     conda:
         "../../envs/analysis.yaml"
     params:
-        config=SETTINGS.subset("scale", "fidelity", "deviations", "seeds", "data"),
+        config=SETTINGS.subset(*STAMP_SECTIONS),
         missing=lambda wildcards: [
             f"--missing {name}"
             for name in DATASETS

@@ -5,7 +5,7 @@ import what they need when they are called, since every job of the workflow read
 """
 
 import string
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,11 +88,12 @@ class Figure:
     letters: bool = True
 
 
-def panels(config: Config) -> list[Item]:
-    """Every panel of Figures 9 to 21; Figure 21 has one for each sigma of the configuration."""
+def panels(config: Config, figures: Collection[str] = ()) -> list[Item]:
+    """The panels of these figures, or of Figures 9 to 21; Figure 21 has one for each sigma of the configuration."""
     return [
         Item(name + letter, figure.experiment, caption)
         for name, figure in FIGURES.items()
+        if not figures or name in figures
         for captions in [figure.captions(config)]
         for letter, caption in zip(string.ascii_lowercase if figure.letters else [""], captions, strict=False)
     ]
@@ -120,7 +121,7 @@ def notebooks() -> dict[str, list[str]]:
 
 def searches_of(figure: Figure, config: Config) -> list[Search]:
     """The searches whose logs a figure reads."""
-    return [search for search in searches(config) if search.experiment == figure.experiment and figure.needs(search)]
+    return [search for search in searches(config, figure.experiment) if figure.needs(search)]
 
 
 # --- captions -----------------------------------------------------------------------------------------------
@@ -141,8 +142,8 @@ def _network_captions(experiment: str, *datasets: str) -> Callable[[Config], lis
         return f"{word} network of deep meta-RL on {place}, with its early-stop accuracy{paper}"
 
     def captions(config: Config) -> list[str]:
-        found = [(subject, rank) for name, subject, rank in best_networks(config.searches()) if name == experiment]
-        return [caption(subject, rank) for subject, rank in found if not datasets or subject in datasets]
+        found = best_networks(config.searches(experiment))
+        return [caption(subject, rank) for _, subject, rank in found if not datasets or subject in datasets]
 
     return captions
 
@@ -176,7 +177,7 @@ def _networks(*subjects: str) -> Callable[["Run"], Iterator["Drawn"]]:
         from nasdmrl.analysis.figures.drawings import best_network_figure
 
         recipe = run.settings.recipe("chain" if subjects else "multi_branch")
-        names = subjects or [search.series for search in run.settings.searches() if search.sigma is not None]
+        names = subjects or [search.series for search in run.settings.searches("exp3")]
         for subject in names:
             found = [best for best in run.best if best["subject"] == subject]
             for best in sorted(found, key=lambda best: best["rank"]):

@@ -77,8 +77,7 @@ class Run:
         """Save the panels of a figure (`fig09`) under their names, and display them in the notebook."""
         from IPython.display import Image, display
 
-        items = [item for item in panels(self.settings) if item.figure == figure]
-        for item, panel in zip(items, self.draw(figure), strict=True):
+        for item, panel in zip(panels(self.settings, [figure]), self.draw(figure), strict=True):
             path = Path(_above(self.folder)) / item.name
             save(panel, path, self.stamp, self.settings.plots.dpi)
             display(Image(f"{path}.png", width=480, alt=f"{item.title}: {item.caption}"))
