@@ -33,6 +33,7 @@ test-slurm: install
 lint: install
 	ruff check .
 	ruff format --check .
+	mypy
 	snakefmt --check workflow
 	snakemake --lint
 
@@ -57,7 +58,7 @@ clean:
 	rm -rf results/archives/standin .snakemake
 
 clean-all: clean
-	rm -rf results/store results/archives results/checkpoints $(VENV) *.egg-info .pytest_cache .ruff_cache
+	rm -rf results/store results/archives results/checkpoints $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 # Needs uv; run it after a change of the dependencies in pyproject.toml.
 lock:

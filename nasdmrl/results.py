@@ -1,6 +1,7 @@
 """Every path below `results/`: one function a kind of file. Placeholders such as `{dataset}` may stand for any part."""
 
 from pathlib import Path
+from typing import Any
 
 ROOT = "results"
 STORE = f"{ROOT}/store"
@@ -38,17 +39,17 @@ def search(
     return f"{ROOT}/{experiment}/{series}/{dataset}/seed{seed}"
 
 
-def steps(*place: int | str) -> str:
+def steps(*place: Any) -> str:
     """Step log of a search; `place` as of `search`."""
     return f"{search(*place)}/steps.csv"
 
 
-def progress(*place: int | str) -> str:
+def progress(*place: Any) -> str:
     """What a learning agent noted at each of its updates."""
     return f"{search(*place)}/progress.csv"
 
 
-def policy(*place: int | str) -> str:
+def policy(*place: Any) -> str:
     """Folder of the policy that a search has learned."""
     return f"{search(*place)}/policy"
 

@@ -129,13 +129,13 @@ def test_a_recording_trains_each_network_of_a_space_on_its_datasets():
 def test_expected_sizes_of_images_that_are_still_to_be_made(root):
     quick, paper = Study(load(root / "config/quick.yaml")).images, Study(Config()).images
     assert quick["dtd"] == Images("dtd", (32, 32, 3), 16, 640)
-    assert quick["omniglot"].count == 320
+    assert quick["omniglot"].n_images == 320
     assert paper["cu_birds"] == Images("cu_birds", (84, 84, 3), 200, 11788)
 
 
 def test_images_count_as_decoded_only_by_this_configuration():
     decoded("dtd")
-    assert Study(small()).images["dtd"].count == 90
+    assert Study(small()).images["dtd"].n_images == 90
     assert Study(small()).images["dtd"].fingerprint
     for other in ({"image_size": 32}, {"antialias": True}, {"classes": 2}):
         assert Study(small(data={"source": "standin", "image_size": 20, **other})).images["dtd"].fingerprint == ""

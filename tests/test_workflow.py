@@ -25,7 +25,7 @@ SHORT = "{omniglot: 5, vgg_flower: 5, dtd: 5}"
 SHORTER = [
     f"exp1={{meta_a2c: {SHORT}, dqn: {SHORT}, random_search: {{omniglot: 5, vgg_flower: 5, dtd: 40}}}}",
     "exp2={evaluation_steps: 4, epochs: 1}",
-    "exp3={steps: 40}",
+    "exp3={steps: 60}",
     "appendix_a={steps: 4}",
     "dqn={learning_starts: 2}",
 ]
@@ -79,7 +79,7 @@ def check_searches(folder, hardness):
         **{("exp1", method, dataset): 5 for method in ("meta_a2c", "dqn") for dataset in CHAIN},
         **{("exp1", "random_search", dataset): steps for dataset, steps in zip(CHAIN, (5, 5, 40), strict=True)},
         **{("exp2", method, dataset): 4 for method in ("meta_a2c", "random_search") for dataset in UNSEEN},
-        **{("exp3", f"sigma{sigma}", "omniglot"): 40 for sigma in (0.0, 0.1)},
+        **{("exp3", f"sigma{sigma}", "omniglot"): 60 for sigma in (0.0, 0.1)},
         **{("appendix_a", "meta_a2c", dataset): 4 for dataset in hardness},
     }
     check_policies(folder / "results/exp1")

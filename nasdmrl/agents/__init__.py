@@ -1,7 +1,8 @@
 """The agents that search: the small interface `Agent`, and the `Trial` that each is made for."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,11 +17,25 @@ class Agent(Protocol):
 
     def act(self, observation: "np.ndarray") -> int:
         """Choose an action."""
+        ...
 
     def observe(
         self, observation: "np.ndarray", action: int, reward: float, following: "np.ndarray", ended: bool
     ) -> None:
         """Learn from one step: what was seen, done and earned, what came of it, and whether the episode ended."""
+
+
+class Learner(Agent, Protocol):
+    """An agent that learns: what it noted at each of its updates, and what it has learned, as a folder."""
+
+    progress: list[dict[str, float]]
+
+    def save(self, folder: Path | str, history: list[dict[str, Any]]) -> None:
+        """Write what was learned; `history` tells in which trials."""
+
+    def load(self, folder: Path | str) -> list[dict[str, Any]]:
+        """Take over what was saved; returns its history."""
+        ...
 
 
 @dataclass(frozen=True)

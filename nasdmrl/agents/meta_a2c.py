@@ -97,8 +97,8 @@ class MetaA2C:
     def observe(self, observation: np.ndarray, action: Any, reward: Any, following: np.ndarray, ended: Any) -> None:
         """Remember a step; after every `update_steps` steps, learn from them."""
         self.steps += 1
-        actions, rewards, ends = np.atleast_1d(action), np.float32(np.atleast_1d(reward)), np.atleast_1d(ended)
-        self._window.append(Taken(self._step, actions, rewards, np.float32(ends)))
+        actions, rewards, ends = np.atleast_1d(action), np.atleast_1d(reward).astype(np.float32), np.atleast_1d(ended)
+        self._window.append(Taken(self._step, actions, rewards, ends.astype(np.float32)))
         self._last_action = self._one_hot(actions)
         self._last_reward = rewards
         self._episode_step = np.where(ends, np.float32(0), self._episode_step + 1)
@@ -138,7 +138,7 @@ class MetaA2C:
         """Per worker, 1 where the LSTM's state goes on to the next step and 0 where it is forgotten."""
         if self.forget_always:
             return np.zeros(self.workers, np.float32)
-        return np.float32(1) - np.float32(ends) * self.released.forgets
+        return np.float32(1) - ends.astype(np.float32) * self.released.forgets
 
     def _input(self, observation: np.ndarray) -> np.ndarray:
         """Flattened state, one-hot previous action, previous reward, step: float32 of shape (workers, inputs)."""

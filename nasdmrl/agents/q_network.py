@@ -2,7 +2,7 @@
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class QNetwork:
         for stream, columns in ends.items():
             streams[f"{stream}_hidden"] = xavier_uniform(random, sizes[-1], settings.dueling_units)
             streams[f"{stream}_values"] = xavier_uniform(random, settings.dueling_units, columns)
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for name, matrix in (trunk | streams).items():
             arrays |= {f"{name}_weights": matrix, f"{name}_bias": np.zeros(matrix.shape[1])}
         self.weights = Weights(arrays)
@@ -101,7 +101,7 @@ class QNetwork:
         outputs: of `forward`, with the weights as they are; slopes: the loss's derivatives by action values, (B,
         actions).
         """
-        into_trunk = ZERO
+        into_trunk: Any = ZERO
         for (into, out), hidden, end in zip(self._streams, outputs.hidden, self._parted(slopes), strict=True):
             out.collect(hidden, end)
             into_hidden = out.back(end)

@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from nasdmrl.agents import Agent
+from nasdmrl.agents import Agent, Learner
 from nasdmrl.files import atomic_path
 from nasdmrl.progress import Progress
 from nasdmrl.space.environment import NASEnv
@@ -58,7 +58,7 @@ def step_log(log: Path | str, steps: int, title: str) -> Iterator[Callable[[Row]
         yield note
 
 
-def write_progress(agent: Agent, path: Path | str) -> None:
+def write_progress(agent: Learner, path: Path | str) -> None:
     """Write what a learning agent noted at each of its updates (CSV), in one step."""
     rows = agent.progress
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -95,7 +95,7 @@ class Noted(gymnasium.Wrapper):
 
     def __init__(self, env: NASEnv, steps: int, note: Callable[[Row], None]) -> None:
         super().__init__(env)
-        self._steps, self._note = steps, note
+        self._searched, self._steps, self._note = env, steps, note
         self._step = self._episode = 0
         self._fresh, self._last = True, time.monotonic()
 
@@ -109,9 +109,9 @@ class Noted(gymnasium.Wrapper):
         if self._step == self._steps:
             raise TrialOver
         self._step, self._episode, self._fresh = self._step + 1, self._episode + self._fresh, False
-        outcome = self.env.step(int(action))
+        outcome = self._searched.step(int(action))
         start, self._last = self._last, time.monotonic()
-        self._note(_row(self.unwrapped, (self._step, self._episode), int(action), outcome, self._last - start))
+        self._note(_row(self._searched, (self._step, self._episode), int(action), outcome, self._last - start))
         return outcome
 
 

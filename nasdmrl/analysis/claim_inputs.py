@@ -177,7 +177,7 @@ def means(series: Series) -> Series:
 
 def mean(series: Series) -> Estimate:
     """Mean over seeds of each seed's mean, with Student's interval over seeds; of one seed by `batch_means`."""
-    values = [np.mean(numbers) for numbers in series.values()]
+    values = np.array([np.mean(numbers) for numbers in series.values()])
     if len(values) == 1:
         (values,) = map(batch_means, series.values())
     estimate = mean_interval(values) if len(values) else Estimate(math.nan)
@@ -230,6 +230,6 @@ def reward_parts(
     parts = [part(f"{what}, first {steps} steps", difference(first, second), decide)]
     if first_bin:
         size = inputs.settings.plots.bin_episodes
-        starts = [{seed: values[:size] for seed, values in series.items()} for series in (first, second)]
-        parts.insert(0, part(f"{what}, first {size} episodes", difference(*starts), decide))
+        start, other = ({seed: values[:size] for seed, values in series.items()} for series in (first, second))
+        parts.insert(0, part(f"{what}, first {size} episodes", difference(start, other), decide))
     return parts

@@ -132,7 +132,8 @@ def c9(inputs: Inputs) -> list[Part]:
     parts, size = [], inputs.settings.plots.bin_episodes
     for dataset, rival in ((name, rival) for name in TRANSFERRED for rival in ("dqn", "random_search")):
         steps, *tables = compared_episodes(inputs, "exp1", dataset, ("meta_a2c", rival))
-        spread = difference(*(_deviations(table, size) for table in tables))
+        first, second = (_deviations(table, size) for table in tables)
+        spread = difference(first, second)
         what = f"standard deviation of the best reward within {size} episodes on {name_of(dataset)}"
         parts.append(part(f"{what}, Deep meta-RL minus {name_of(rival)}, first {steps} steps", spread, below))
     return parts
@@ -162,7 +163,8 @@ def c13(inputs: Inputs) -> list[Part]:
         what = f"episode length of Deep meta-RL on {name_of(dataset)} minus"
         parts.append(part(f"{what} that on Omniglot", difference(after, before, paired=True), above, "steps", 1))
         steps, *tables = compared_episodes(inputs, "exp1", dataset, ("meta_a2c", "dqn"))
-        longer = difference(*(by_seed(table, "length") for table in tables))
+        first, second = (by_seed(table, "length") for table in tables)
+        longer = difference(first, second)
         parts.append(part(f"{what} DQN's, first {steps} steps", longer, above, "steps", 1))
     return parts
 
@@ -184,11 +186,11 @@ def c4(inputs: Inputs) -> list[Part]:
 
 def c5(inputs: Inputs) -> list[Part]:
     """The fixed policy's actions on both evaluation datasets: the paper's test, and one that can find a difference."""
-    names = with_role("evaluation")
-    logs = {name: inputs.steps("exp2", "meta_a2c", name) for name in names}
+    first, second = with_role("evaluation")
+    logs = {name: inputs.steps("exp2", "meta_a2c", name) for name in (first, second)}
     proportions = action_proportions(pd.concat(logs.values(), ignore_index=True))
     actions = {name: by_seed(log, "action") for name, log in logs.items()}
-    return [_signed_rank_part(proportions), _distance_part(actions, *names, different=False)]
+    return [_signed_rank_part(proportions), _distance_part(actions, first, second, different=False)]
 
 
 def _signed_rank_part(proportions: pd.DataFrame) -> Part:
@@ -380,7 +382,8 @@ def c17(inputs: Inputs) -> list[Part]:
 
 def _time_part(inputs: Inputs, experiment: str, dataset: str, methods: tuple[str, str]) -> Part:
     """Ratio of the times that a trial's networks took to train, each once, compared by logarithms."""
-    ratio = difference(*(_log_seconds(inputs.steps(experiment, method, dataset)) for method in methods))
+    first, second = (_log_seconds(inputs.steps(experiment, method, dataset)) for method in methods)
+    ratio = difference(first, second)
     what = f"running time on {name_of(dataset)}, {' by '.join(map(name_of, methods))}"
     return Part(told(what, ratio, "times", math.exp), around_zero(ratio), ratio.seeds == 1)
 
@@ -398,8 +401,12 @@ def c14(inputs: Inputs) -> list[Part]:
     medians = _medians(inputs, "appendix_a", "meta_a2c")
     searched = _medians(inputs, "exp1", "random_search") | _medians(inputs, "exp2", "random_search")
     beside = ", ".join(f"{name_of(name)} {_shown(mean(series).value)}" for name, series in searched.items())
-    pairs = [((first,), (second,)) for first, second in (("omniglot", "vgg_flower"), ("vgg_flower", "dtd"))]
-    pairs += [(HARDNESS["trivial"], HARDNESS["medium"]), (HARDNESS["medium"], HARDNESS["hard"])]
+    pairs = [
+        (("omniglot",), ("vgg_flower",)),
+        (("vgg_flower",), ("dtd",)),
+        (HARDNESS["trivial"], HARDNESS["medium"]),
+        (HARDNESS["medium"], HARDNESS["hard"]),
+    ]
     return [_harder_part(medians, *pair, beside, scale_of(inputs.stamp) == "paper") for pair in pairs]
 
 

@@ -2,7 +2,8 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, cast
 
 import typer
 
@@ -36,7 +37,7 @@ def verify(
     Needs neither TensorFlow nor a GPU, and nothing but the archive.
     """
     for module in ("tensorflow", "keras"):  # an import of them now fails, so nothing here can train or look at images
-        sys.modules.setdefault(module, None)
+        cast(dict[str, ModuleType | None], sys.modules).setdefault(module, None)
     from nasdmrl.report.archive import verify as outcomes
 
     wrong, same, unmade = 0, 0, 0

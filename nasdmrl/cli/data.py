@@ -79,7 +79,7 @@ def decode(records: Path, output: Path, config: ConfigOption = DEFAULT_CONFIG, t
 def table3(
     records: Annotated[list[Path], typer.Argument(help="Folders of records.")],
     output: TableOutput,
-    missing: Annotated[list[str], typer.Option(help="A dataset without images in this run.")] = (),
+    missing: Annotated[list[str] | None, typer.Option(help="A dataset without images in this run.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Write Table 3 (and 8): classes and images of each dataset beside the paper's."""
@@ -88,5 +88,5 @@ def table3(
     from nasdmrl.analysis.tables import write_everywhere
     from nasdmrl.config.model import load
 
-    table = counted(records, map(known_dataset, missing))
+    table = counted(records, map(known_dataset, missing or []))
     write_everywhere(table, output, provenance(load(config), table["dataset"]))

@@ -2,11 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from nasdmrl.errors import NasdmrlError
+
+if TYPE_CHECKING:
+    from nasdmrl.config.sections import Space
+    from nasdmrl.data.images import ImageData
+    from nasdmrl.training.early_stop import Trainer
 
 DESCRIPTION = "The command line: each command is one job of the workflow, or one question of a person."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=DESCRIPTION)
@@ -46,11 +51,11 @@ def known_dataset(dataset: str) -> str:
     return one_of("dataset", dataset, list(SOURCES), more)
 
 
-def known_space(space: str):
+def known_space(space: str) -> "Space":
     """`space`; raises `NasdmrlError` where it is no action space."""
     from nasdmrl.space.actions import SPACES
 
-    return one_of("space", space, list(SPACES))
+    return cast("Space", one_of("space", space, list(SPACES)))
 
 
 def own_dataset(dataset: str) -> str:
@@ -69,8 +74,8 @@ def images_folder(dataset: str, data: Path = DEFAULT_DATA) -> Path:
     return data / dataset / "images"
 
 
-def load_images(dataset: str, images: Path | None):
-    """A dataset's decoded images, `ImageData`; raises `NasdmrlError` where the folder holds another's.
+def load_images(dataset: str, images: Path | None) -> "ImageData":
+    """A dataset's decoded images; raises `NasdmrlError` where the folder holds another's.
 
     A dataset of one's own is known by its images.
     """
@@ -95,7 +100,7 @@ def network_text(argument: str) -> str:
         raise NasdmrlError(f"{argument}: expected a file that `nasdmrl best` wrote ({error!r})") from error
 
 
-def new_trainer(threads: int):
+def new_trainer(threads: int) -> "Trainer":
     """What trains networks; TensorFlow is started for it."""
     start(threads)
     from nasdmrl.training.early_stop import Trainer

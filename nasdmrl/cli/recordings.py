@@ -27,7 +27,9 @@ def record(
     datasets: Annotated[list[str], typer.Argument(help="Datasets whose images are decoded.")],
     layers: Annotated[int, typer.Option(min=0, help="Networks of at most so many layers.")],
     space: SpaceOption = "chain",
-    seeds: Annotated[list[int], typer.Option("--seed", min=0, help="Seeds of the trainings.")] = (0,),
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", min=0, help="Seeds of the trainings; 0 alone if none.")
+    ] = None,
     sampled: Annotated[int | None, typer.Option(min=1, help="Only so many networks, drawn at random.")] = None,
     part: Annotated[int, typer.Option(min=0, help="This process's number, 0 to PARTS - 1.")] = 0,
     parts: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
@@ -50,8 +52,9 @@ def record(
         raise NasdmrlError(f"--part {part}: the processes are 0 to {parts - 1} (--parts)")
     settings, folder = load(config), output or FOLDER
     images = [load_images(name, images_folder(name, data)) for name in datasets]
-    recipe = settings.recipe(known_space(space))
-    task = Task(space, layers, settings.max_actions(space), tuple(seeds), sampled)
+    recorded = known_space(space)
+    recipe = settings.recipe(recorded)
+    task = Task(recorded, layers, settings.max_actions(recorded), tuple(seeds or [0]), sampled)
     evaluations = EvaluationStore(store)
     start(threads)
     complete = evaluate(task, images, recipe, evaluations, folder, (part, parts), 60 * minutes)

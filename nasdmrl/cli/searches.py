@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -27,6 +27,13 @@ from nasdmrl.cli.options import (
     one_of,
 )
 from nasdmrl.errors import NasdmrlError
+
+if TYPE_CHECKING:
+    from nasdmrl.agents import Learner
+    from nasdmrl.config.model import Config
+    from nasdmrl.config.sections import Space
+    from nasdmrl.data.images import ImageData
+    from nasdmrl.space.environment import NASEnv
 
 
 @app.command()
@@ -55,21 +62,24 @@ def search(
     from nasdmrl.config.model import load
 
     learns = AGENTS[one_of("method", method, list(AGENTS))].learns
-    known_space(space)
+    searched = known_space(space)
     if policy and not learns:
         raise NasdmrlError(f"{method} has no policy; leave out --policy")
     if fixed and (method != "meta_a2c" or not policy):
         raise NasdmrlError("--fixed keeps a saved policy of meta_a2c as it is; name it with --policy")
     settings, data = load(config), load_images(dataset, images)
-    env = _environment(settings, data, store, space, sigma, threads)
-    agent = make_agent(method, Trial(Spaces.of(env), seed, steps, settings, learning=not fixed, space=space))
-    history = agent.load(policy) if policy else []
+    env = _environment(settings, data, store, searched, sigma, threads)
+    agent = make_agent(method, Trial(Spaces.of(env), seed, steps, settings, learning=not fixed, space=searched))
+    learner = cast("Learner", agent)
+    history = learner.load(policy) if policy else []
     run_search(agent, env, steps, output, f"{method} on {dataset}")
     if learns and not fixed:
-        _keep_learned(agent, output.parent, [*history, {"dataset": dataset, "steps": steps, "seed": seed}])
+        _keep_learned(learner, output.parent, [*history, {"dataset": dataset, "steps": steps, "seed": seed}])
 
 
-def _environment(settings, data, store: Path, space: str, sigma: float, threads: int):
+def _environment(
+    settings: "Config", data: "ImageData", store: Path, space: "Space", sigma: float, threads: int
+) -> "NASEnv":
     from nasdmrl.evaluation.evaluator import Evaluator
     from nasdmrl.evaluation.store import EvaluationStore
     from nasdmrl.space.environment import NASEnv
@@ -80,7 +90,7 @@ def _environment(settings, data, store: Path, space: str, sigma: float, threads:
     return NASEnv(evaluator, space, settings.max_layers(space), settings.max_actions(space), sigma)
 
 
-def _keep_learned(agent, folder: Path, history: list[dict]) -> None:
+def _keep_learned(agent: "Learner", folder: Path, history: list[dict[str, Any]]) -> None:
     from nasdmrl.agents.search import write_progress
     from nasdmrl.software import commit
 

@@ -1,6 +1,6 @@
 """The sections of the configuration: each key with its default, the value of the paper, and its meaning."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationInfo, field_validator
@@ -36,9 +36,9 @@ class Section(BaseModel):
                 raise ConfigError(f"{key}: was not passed to this job; name it in the `params` of its rule")
             return super().__getattr__(name)
 
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
+    def __iter__(self) -> Generator[tuple[str, Any], None, None]:
         """All keys with their values. Raises `ConfigError` where one was not passed."""
-        return ((name, getattr(self, name)) for name in type(self).model_fields)
+        yield from ((name, getattr(self, name)) for name in type(self).model_fields)
 
 
 def field(default: Any, text: str, **limits: Any) -> Any:

@@ -70,8 +70,8 @@ class Index:
         """Yield all images; classes together where the archive allows."""
         label = {name: number for number, name in enumerate(self.class_names)}
         for part in self.parts:
-            names = sorted(part.class_of, key=lambda name, part=part: (label[part.class_of[name]], name))
-            for name, content in read_members(part.path, names):
+            by_class = sorted((label[class_name], name) for name, class_name in part.class_of.items())
+            for name, content in read_members(part.path, [name for _, name in by_class]):
                 yield Picture(part.path, name, label[part.class_of[name]], content, part.box_of.get(name))
 
 

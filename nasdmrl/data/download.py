@@ -4,6 +4,7 @@ import hashlib
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import requests
 
@@ -66,7 +67,7 @@ def _receive(file: ArchiveFile, partial: Path) -> None:
             _write(answer.iter_content(CHUNK), output, file.name, (size or file.bytes or 0) // CHUNK + 1)
 
 
-def _write(chunks: Iterable[bytes], output, name: str, total: int) -> None:
+def _write(chunks: Iterable[bytes], output: BinaryIO, name: str, total: int) -> None:
     with Progress(f"download {name} (MB)", total) as progress:
         for chunk in chunks:
             output.write(chunk)

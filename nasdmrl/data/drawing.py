@@ -27,7 +27,8 @@ def draw(style: str, seed: int, label: int, number: int) -> Image.Image:
 
 
 def _colour(random: np.random.RandomState, low: int = 0, high: int = 255) -> tuple[int, int, int]:
-    return tuple(int(value) for value in random.randint(low, high, 3))  # type: ignore[return-value]
+    red, green, blue = random.randint(low, high, 3)
+    return int(red), int(green), int(blue)
 
 
 def _turned(points: Points, angle: float, scale: float, centre: tuple[float, float]) -> Points:
@@ -36,7 +37,8 @@ def _turned(points: Points, angle: float, scale: float, centre: tuple[float, flo
 
 
 def _centre(chance: np.random.RandomState, jitter: float) -> tuple[float, float]:
-    return tuple(SIZE / 2 + chance.uniform(-jitter, jitter, 2))  # type: ignore[return-value]
+    x, y = SIZE / 2 + chance.uniform(-jitter, jitter, 2)
+    return x, y
 
 
 def _noisy(image: Image.Image, chance: np.random.RandomState, amount: float) -> Image.Image:

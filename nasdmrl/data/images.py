@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,21 +18,11 @@ from nasdmrl.errors import DataError
 from nasdmrl.files import atomic_path, write_json
 from nasdmrl.progress import Progress
 
+if TYPE_CHECKING:
+    from nasdmrl.config.sections import Data
+
 IMAGES, LABELS, CARD = "images.npy", "labels.npy", "card.json"
 BATCH = 256
-
-
-class Options(Protocol):
-    """What decoding asks of section `data` of the configuration; `of`: the same for one dataset."""
-
-    source: str
-    image_size: int
-    antialias: bool
-    classes: int | None
-    images_per_class: int | None
-    limit_seed: int
-
-    def of(self, dataset: str) -> "Options": ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -98,7 +88,7 @@ def load(folder: Path | str) -> ImageData:
         raise DataError(f"{folder}: cannot be read ({error}); decode the records again") from error
 
 
-def decode(records: Path | str, output: Path | str, options: Options, threads: int = 1) -> dict:
+def decode(records: Path | str, output: Path | str, options: "Data", threads: int = 1) -> dict:
     """Decode the records in one folder into arrays in another, within the limits that `options` has for the dataset.
 
     Returns the card written beside them: format, dataset, source, class names, number of images, size, `antialias` and
@@ -128,7 +118,7 @@ def decode(records: Path | str, output: Path | str, options: Options, threads: i
     return card
 
 
-def choose(counts: list[int], options: Options) -> dict[int, np.ndarray]:
+def choose(counts: list[int], options: "Data") -> dict[int, np.ndarray]:
     """The classes to use, in order, and the positions of the images to use of each; seeded (limit_seed)."""
     random = np.random.RandomState(options.limit_seed)
     classes = np.sort(random.permutation(len(counts))[: options.classes])
@@ -140,7 +130,7 @@ def _counts(spec: dict) -> list[int]:
 
 
 def _decoded(
-    records: Path | str, counts: list[int], chosen: dict[int, np.ndarray], options: Options, threads: int
+    records: Path | str, counts: list[int], chosen: dict[int, np.ndarray], options: "Data", threads: int
 ) -> Iterator[np.ndarray]:
     """Yield batches of decoded images, uint8, class after class."""
     import tensorflow as tf
@@ -194,7 +184,8 @@ def resized(image: Any, size: int, antialias: bool) -> Any:
 
 def _fill(images: np.ndarray, batches: Iterator[np.ndarray], title: str) -> list[str]:
     """Copy the batches into `images`; returns the digest of each image."""
-    done, digests = 0, []
+    done = 0
+    digests: list[str] = []
     with Progress(title, -(-len(images) // BATCH)) as progress:
         for batch in batches:
             images[done : done + len(batch)] = batch
@@ -208,7 +199,7 @@ def _fill(images: np.ndarray, batches: Iterator[np.ndarray], title: str) -> list
     return digests
 
 
-def _card(spec: dict, options: Options, classes: list[int], images: np.ndarray, labels: np.ndarray) -> dict:
+def _card(spec: dict, options: "Data", classes: list[int], images: np.ndarray, labels: np.ndarray) -> dict:
     digest = hashlib.sha256(str(images.shape).encode())
     digest.update(images.data)
     digest.update(labels.data)

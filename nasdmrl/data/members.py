@@ -6,6 +6,7 @@ They let whoever has the same archives check, image by image, that a recording w
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ class Member(NamedTuple):
 
 def pixel_digest(image: np.ndarray) -> str:
     """SHA-256 of an image's pixels, uint8 (height, width, 3), row by row, red, green and blue of each pixel."""
-    return hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
+    return hashlib.sha256(image.tobytes()).hexdigest()
 
 
 def write_record_members(folder: Path, paths: Mapping[int, Sequence[str]]) -> None:
@@ -39,7 +40,8 @@ def write_record_members(folder: Path, paths: Mapping[int, Sequence[str]]) -> No
 
 def read_record_members(folder: Path | str, counts: Sequence[int]) -> list[list[str]]:
     """The members' paths of label 0, 1, ...; raises `DataError` where they are not as many of each as `counts` says."""
-    path, found = Path(folder) / MEMBERS, [[] for _ in counts]
+    path = Path(folder) / MEMBERS
+    found: list[list[str]] = [[] for _ in counts]
     try:
         for label, member in _read(path, OF_RECORDS):
             found[int(label)].append(member)
@@ -65,18 +67,18 @@ def read_image_members(folder: Path | str) -> list[Member]:
 
 
 # Names of files need not be valid text; what is not, is kept as it is.
-_TEXT = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+_open = partial(open, encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def _write(folder: Path, columns: tuple[str, ...], rows: Iterable[Sequence[object]]) -> None:
-    with atomic_path(folder / MEMBERS) as temporary, temporary.open("w", **_TEXT) as file:
+    with atomic_path(folder / MEMBERS) as temporary, _open(temporary, "w") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> Iterator[list[str]]:
-    with path.open(**_TEXT) as file:
+    with _open(path) as file:
         rows = csv.reader(file)
         if next(rows, None) != list(columns):
             raise ValueError(f"its first line is not `{','.join(columns)}`")

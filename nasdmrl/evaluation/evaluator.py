@@ -61,7 +61,7 @@ class Evaluator:
         return self._evaluation(network, self.store[key], from_store=False)
 
     def _computed(self, key: str, network: Network) -> Record:
-        record = {"key": key, "dataset": self.data.name, "fingerprint": self.data.fingerprint}
+        record: Record = {"key": key, "dataset": self.data.name, "fingerprint": self.data.fingerprint}
         record |= {"network": to_text(network), "seed": self.recipe.seed}
         return record | self._trained(network) | _circumstances()
 

@@ -5,6 +5,7 @@ Workflow, plan, disk, archive, report and claims derive their lists from it. Len
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from nasdmrl.paper.datasets import DATASETS, with_role
 
@@ -34,7 +35,7 @@ class Search:
     key: str
     policy_from: str = ""
     fixed: bool = False
-    space: str = "chain"
+    space: Literal["chain", "multi_branch"] = "chain"
     sigma: float | None = None
     optional: bool = False
 

@@ -9,6 +9,7 @@ Names of datasets, methods, metrics and figures are this package's (`datasets.DA
 `analysis.styles.METRICS`, `analysis.figures.registry`), and actions have the numbers of Section 3.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -82,6 +83,6 @@ def _numbers() -> pd.DataFrame:
     return _read("numbers.csv", str)
 
 
-def _read(name: str, types: dict[str, str | type] | type) -> pd.DataFrame:
+def _read(name: str, types: Mapping[str, str | type] | type) -> pd.DataFrame:
     with files("nasdmrl.paper").joinpath(name).open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype=types)

@@ -121,7 +121,7 @@ def wanted_version(name: str) -> str:
     """Versions of Python or a package that this one's metadata name, such as `>=9.3,<10`."""
     if name == "Python":
         return metadata("nasdmrl")["Requires-Python"]
-    wanted = map(Requirement, metadata("nasdmrl").get_all("Requires-Dist"))
+    wanted = map(Requirement, metadata("nasdmrl").get_all("Requires-Dist", []))
     return next(str(one.specifier) for one in wanted if one.name in (name, f"{name}-cpu"))
 
 
@@ -182,8 +182,8 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
             yield Path(path)
     finally:
         with suppress(OSError):  # somebody else may use it by now
-            for path in made:
-                path.rmdir()
+            for parent in made:
+                parent.rmdir()
 
 
 # --- archives and disk ----------------------------------------------------------------------------------------

@@ -77,8 +77,8 @@ class Study:
         """A dataset's images: as they were decoded for this configuration, or as they will be."""
         data, (classes, _) = self.settings.data.of(dataset), classes_and_images(dataset, self.settings)
         folder, classes = Path(results.images(dataset)), min(classes, data.classes or classes)
-        expected = {"image_size": data.image_size, "antialias": data.antialias}
-        expected["source"] = data.source if dataset in SOURCES else "own"
+        source = data.source if dataset in SOURCES else "own"
+        expected = {"image_size": data.image_size, "antialias": data.antialias, "source": source}
         card = read_card(folder) if folder.is_dir() else {}
         if expected.items() <= card.items() and len(card["class_names"]) <= classes:
             return Images(dataset, self.shape, len(card["class_names"]), card["images"], card["fingerprint"])
@@ -199,7 +199,7 @@ def forecast(
         rows.setdefault(job.kind, Counter()).update(figures)
         before = max((chains[output] for output in job.after if output in chains), key=length, default=[])
         chains[job.output] = [*before, (job.output, hours / (job.tasks if job.kind != "images" else 1))]
-    totals = Counter(jobs=0, trainings=0, training_hours=0.0, hours=0.0)
+    totals: Counter[str] = Counter({"jobs": 0, "trainings": 0, "training_hours": 0, "hours": 0})
     for row in rows.values():
         totals.update(row)
     chain = max(chains.values(), key=length, default=[])

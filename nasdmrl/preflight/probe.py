@@ -41,7 +41,7 @@ class Images(NamedTuple):
     dataset: str
     shape: Shape
     n_classes: int
-    count: int
+    n_images: int
     fingerprint: str = ""
 
 
@@ -86,7 +86,7 @@ def terms(training: Training, setups: float, steps: float, images: float) -> np.
 
 def whole(training: Training, setups: int = 1) -> np.ndarray:
     """Terms of a training to its last scoring: at its end, or after every epoch of a long one."""
-    recipe, count = training.recipe, training.images.count
+    recipe, count = training.recipe, training.images.n_images
     trained = int(count * (1.0 - recipe.test_fraction))
     steps = recipe.epochs * math.ceil(trained / recipe.batch_size)
     scorings = FORWARD_SHARE * (recipe.epochs if isinstance(recipe, LongRecipe) else 1)
@@ -160,7 +160,8 @@ def measure(training: Training, device: str) -> list[Measured]:
     begin = time.monotonic()
     run = training_of(model_of(training.network, data, recipe), data, recipe)
     run.epoch(), run.score()
-    first, epochs = time.monotonic() - begin, []
+    first = time.monotonic() - begin
+    epochs: list[float] = []
     while sum(epochs) < SECONDS_OF_STEPS:
         begin = time.monotonic()
         run.epoch()

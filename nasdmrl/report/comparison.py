@@ -83,7 +83,7 @@ def write_comparison(first: Path, second: Path, output: Path) -> None:
     write_text(output, rendered("compare.html", **values))
 
 
-def pairs(title: str, head: str, rows: list[tuple[str, str, str]]) -> Table:
+def pairs(title: str, head: str, rows: list[tuple[str, ...]]) -> Table:
     """A table of three columns: what, in A, in B."""
     cells = [[row[place] for row in rows] for place in range(3)]
     return Table(

@@ -73,8 +73,10 @@ def write_report(results: Path, output: Path, config: Config) -> None:
 def rendered(template: str, **values: Any) -> str:
     """One of the package's templates with these values; text in them is escaped."""
     loader = jinja2.PackageLoader("nasdmrl.report")
-    options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-    return jinja2.Environment(loader=loader, **options).get_template(template).render(values)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(template).render(values)
 
 
 # --- experiments --------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -89,13 +90,19 @@ def _tables(results: Path, config: Config, searches: list[Search], runs: dict[st
     def counted(datasets: Iterable[str], absent: Iterable[str] = ()) -> pd.DataFrame:
         return table3([paths.within(results, paths.records(dataset)) for dataset in datasets], absent)
 
+    def times(experiment: str) -> pd.DataFrame:
+        return times_table(runs[experiment].steps, experiment)
+
+    def summary(experiment: str) -> pd.DataFrame:
+        return search_summary(runs[experiment].steps, runs[experiment].classes)
+
     return {
-        **{paths.table(name): lambda of=of: times_table(runs[of].steps, of) for name, of in TIMES.items()},
+        **{paths.table(name): partial(times, of) for name, of in TIMES.items()},
         paths.table("table3"): lambda: counted([*with_role("training"), *with_role("evaluation")]),
         paths.table("table6"): lambda: table6(results, config.exp2.repeats),
         paths.table("table8"): lambda: counted(hardness, [name for name in DATASETS if name not in hardness]),
         paths.EXP2_TABLE: lambda: table6(results, config.exp2.repeats),
-        **{paths.summary(of): lambda of=of: search_summary(runs[of].steps, runs[of].classes) for of in EXPERIMENTS},
+        **{paths.summary(of): partial(summary, of) for of in EXPERIMENTS},
         paths.CLAIMS: lambda: claims_table(results, config, stamp_in(paths.within(results, paths.CLAIMS))),
         f"{paths.EXACT_LENGTHS}.csv": compared,
     }

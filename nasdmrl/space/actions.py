@@ -23,6 +23,7 @@ class Action:
 
     def layer(self, pointer1: int, pointer2: int) -> Layer:
         """The layer that the action appends, on the layers that the pointers name."""
+        assert self.type is not None, "a shift appends no layer"
         if self.type == LayerType.TERMINAL:
             return Layer(LayerType.TERMINAL)
         return Layer(self.type, self.kernel, pointer1, pointer2 if self.type in MERGES else 0)

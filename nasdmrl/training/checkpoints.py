@@ -25,7 +25,7 @@ def save_checkpoint(path: Path | str, variables: Sequence[Any], rows: list[Row],
     texts = {"rows": np.array(json.dumps(rows)), "settings": np.array(json.dumps(settings))}
     arrays = {f"variable{number}": variable.numpy() for number, variable in enumerate(variables)}
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **texts, **arrays)
+        np.savez(file, **{**texts, **arrays})
         file.flush()
         os.fsync(file.fileno())  # before it takes the last one's place, so that a node's death leaves one of them
 

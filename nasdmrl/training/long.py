@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 
-from nasdmrl.config.sections import LongRecipe
+from nasdmrl.config.sections import LongRecipe, Recipe
 from nasdmrl.data.images import ImageData
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import atomic_path
@@ -46,9 +46,13 @@ def retrain(network: str, data: ImageData, recipe: LongRecipe, output: Path | st
     return rows[-1]
 
 
-def model_of(network: str, data: ImageData, recipe: LongRecipe) -> Any:
-    """The widened network that a text names, or the VGG19 cut. Raises `NetworkError` for an invalid one."""
+def model_of(network: str, data: ImageData, recipe: Recipe) -> Any:
+    """The network that a text names, which a `LongRecipe` widens, or the VGG19 cut, which needs one.
+
+    Raises `NetworkError` for an invalid network.
+    """
     if network == VGG19_CUT:
+        assert isinstance(recipe, LongRecipe)
         return build_vgg19_cut(data.shape, data.n_classes, recipe)
     parsed = parse(network)
     require_valid(parsed, data.shape)

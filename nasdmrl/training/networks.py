@@ -35,9 +35,9 @@ class Model(tf.Module):
     trainable_variables and variables (with statistics and dropout's seed) are in the order of the layers.
     """
 
-    def __init__(self, network: Network, parts: Sequence[Callable[..., Any]], prediction: Chain) -> None:
+    def __init__(self, network: Network, parts: Sequence[Callable[..., Any] | None], prediction: Chain) -> None:
         super().__init__()
-        self.parts = [*parts, prediction]
+        self.parts: list[Any] = [*parts, prediction]
         self._inputs, self._leaves = [layer.predecessors for layer in network], leaves(network)
 
     def features(self, images: Any, training: bool = False) -> Any:
@@ -114,7 +114,7 @@ def build_vgg19_cut(input_shape: Shape, n_classes: int, recipe: LongRecipe) -> C
 
 def _vgg_block(channels: int, filters: int, seeds: Iterator[int], recipe: LongRecipe) -> list[Callable[..., Any]]:
     """Two convolutions of 3 x 3 with padding and ReLU, then max pooling by 2."""
-    parts = []
+    parts: list[Callable[..., Any]] = []
     for inputs in (channels, filters):
         parts += [layers.Convolution(inputs, filters, 3, next(seeds), padding="SAME"), layers.relu]
     return [*parts, _max_pooling(2, recipe)]
