@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-PAGES = ("README.md", "docs/*.md", "slurm/README.md", "config/README.md", "results/README.md", "examples/README.md")
+PAGES = ("*.md", "docs/*.md", "slurm/README.md", "config/README.md", "results/README.md", "examples/README.md")
 LANGUAGES = ("sh", "python")
 MARKS = ("run", "dry run", "not run", "needs a cluster")
 BLOCK = re.compile(r"(?:<!-- (?P<mark>[^>]*) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
