@@ -105,6 +105,9 @@ def test_agents_that_learn_meet_as_many_networks_but_others():
     # From scratch on one dataset: the same search, as long as it lasts.
     short, long = (jobs[results.steps(name, "meta_a2c", "omniglot", 7)] for name in ("appendix_a", "exp1"))
     assert short == long[: len(short)]
+    # On another dataset of the chain it begins with a policy that has learned.
+    short, long = (jobs[results.steps(name, "meta_a2c", "dtd", 7)] for name in ("appendix_a", "exp1"))
+    assert short != long[: len(short)]
 
 
 def test_prewarm_shares_all_networks_once():
@@ -334,3 +337,4 @@ def test_plan_from_the_command_line(root, tmp_path):
     assert figures["training_hours"] < figures["hours"]
     assert sum(hours for _, hours in figures["chain"]) <= figures["wall_hours"] <= figures["hours"]
     assert set(figures["disk_bytes"]) >= {"images", "checkpoints"}
+    assert 0 < figures["median_error"] < 2

@@ -133,7 +133,7 @@ class Study:
             networks = [canonical(parse(text)) for text in {row["network"]: 0 for row in rows if row["valid"] == "1"}]
         else:
             # A learner's networks are not known: another seed's stand for them, one for each way of learning.
-            learner = f"{search.method} {search.sigma} {search.policy_from} {search.fixed} {seed}"
+            learner = f"{search.method} {search.sigma} {search.policy_from} {seed}"
             stand_in = seed if search.method == "random_search" else zlib.crc32(learner.encode())
             networks = self._met(search.steps, stand_in, search.space)
         images, recipe = self.images[search.dataset], self.settings.recipe(search.space)
@@ -177,9 +177,11 @@ def plan(
     threads, workers = min(settings.resources.search_threads, cores()), here if capacity is None else 1
     measured, start, device = probe([] if enough else trainings, probe_seconds, threads, workers)
     measured, device = (stored, "store") if enough else (measured, device)
-    figures = forecast(jobs, set() if from_scratch else set(known), fit(measured), start, capacity or here)
-    disk = disk_needs(settings, capacity or here)
-    return {"scale": settings.scale, "device": device, "measured": len(measured) // 2, **figures, "disk_bytes": disk}
+    coefficients = fit(measured)
+    error = float(np.median([abs(row @ coefficients / seconds - 1) for row, seconds in measured]))
+    figures = forecast(jobs, set() if from_scratch else set(known), coefficients, start, capacity or here)
+    figures |= {"scale": settings.scale, "device": device, "measured": len(measured) // 2, "median_error": error}
+    return {**figures, "disk_bytes": disk_needs(settings, capacity or here)}
 
 
 def forecast(
@@ -228,5 +230,6 @@ Wall time with {figures["at_once"]} jobs at once: {clock(3600 * figures["wall_ho
 The longest chain, which no number of machines shortens: {clock(3600 * length(figures["chain"]))}
 {"".join(chain)}Disk for a whole run: {sum(disk.values()) / 1e9:.2f} GB \
 ({", ".join(f"{kind} {size / 1e9:.2f}" for kind, size in disk.items())}).
-Measured: {figures["measured"]} trainings ({figures["device"]}).
+Measured: {figures["measured"]} trainings ({figures["device"]}), from which the formula is off by \
+{figures["median_error"]:.0%} (median).
 {ASSUMPTIONS}"""
