@@ -134,12 +134,13 @@ def test_jobs_are_single_and_requeued_where_they_are_preempted(submitted):
 
 @pytest.mark.parametrize(("time", "requeued"), [("2020-02-20T20:20:20", True), ("None", False)])
 def test_a_preempted_job_asks_to_be_requeued(root, tmp_path, time, requeued):
-    """SLURM ends a job by SIGTERM, also one that is cancelled by hand, which must not come back."""
+    """SLURM ends a job by SIGTERM, also one that is cancelled by hand, which must not come back. Its result stays."""
     stub = program(tmp_path, "scontrol", f'echo "$*" >> {tmp_path}/calls; echo PreemptTime={time}')
     precommand = yaml.safe_load((root / "slurm/config.yaml").read_text())["precommand"]
     wrapped = subprocess.check_output(f'printf %s "{precommand}"', shell=True, text=True)  # as in --wrap="..."
     environment = {"PATH": f"{os.path.dirname(stub)}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
-    subprocess.run(["sh", "-c", f"{wrapped} && kill -TERM $$"], env=environment)
+    result = subprocess.run(["sh", "-c", f"{wrapped} && kill -TERM $$ && exit 3"], env=environment)
+    assert result.returncode == 3
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls == ["show job 7"] + ["requeue 7"] * requeued
 
