@@ -1,6 +1,8 @@
 """Recorded evaluations: complete, resumable, shared out, and what the files say."""
 
+import csv
 import gzip
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,12 +12,14 @@ import pytest
 from conftest import save, stripes
 
 from nasdmrl.data.images import ImageData
+from nasdmrl.data.members import Member, pixel_digest, write_image_members
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.evaluation.evaluator import Evaluator
-from nasdmrl.evaluation.recording import Task, files, load, record, sample, write
+from nasdmrl.evaluation.recording import FOLDER, Task, files, load, record, sample, write
 from nasdmrl.evaluation.store import EvaluationStore
+from nasdmrl.space.actions import SPACES
 from nasdmrl.space.enumeration import networks_of
-from nasdmrl.space.nsc import parse, to_text
+from nasdmrl.space.nsc import is_valid, parse, to_text
 from nasdmrl.training.early_stop import Trainer
 
 FACTS = {"source": "archives", "class_names": ["a", "b", "c"]}
@@ -152,6 +156,8 @@ def test_datasets_of_several_sizes_are_refused(short, tmp_path):
 def test_command(root, tmp_path):
     data = stripes(60)
     save(data, tmp_path / "data/dtd/images")
+    members = [Member(f"dtd/{number}.jpg", "a", pixel_digest(image)) for number, image in enumerate(data.images)]
+    write_image_members(tmp_path / "data/dtd/images", members)
     config = {"early_stop": {"epochs": 1, "filters": 2, "dense_units": 4, "batch_size": 32}}
     command = [sys.executable, "-m", "nasdmrl.cli", "record", "dtd", "--layers", "1", "--parts", "2"]
     command += ["--data", tmp_path / "data", "--store", tmp_path / "store", "--output", tmp_path / "recorded"]
@@ -163,6 +169,22 @@ def test_command(root, tmp_path):
     assert "closed up to 0 layers" in outputs[0]
     assert "8 evaluations, closed up to 1 layers" in outputs[1]
     assert np.all([row.status == "ok" for row in load("dtd", "chain", tmp_path / "recorded").rows.values()])
+    lines = gzip.decompress((tmp_path / "recorded/dtd_images.csv.gz").read_bytes()).decode().splitlines()
+    assert len(lines) == 1 + 60
+    assert lines[1] == f"dtd/0.jpg,a,{hashlib.sha256(data.images[0].tobytes()).hexdigest()}"
     refused = subprocess.run([*command, "--part", "2"], capture_output=True, text=True)
     assert "the processes are 0 to 1" in refused.stderr
     assert refused.returncode == 1
+
+
+@pytest.mark.parametrize("card", sorted(FOLDER.glob("*.json")), ids=lambda card: card.stem)
+def test_recordings_of_the_package_are_whole(card):
+    dataset, space = next((card.stem.removesuffix(f"_{name}"), name) for name in SPACES if card.stem.endswith(name))
+    recording = load(dataset, space)
+    test_images = sum(recording.card["test_images"])
+    assert len(recording.rows) == sum(part["evaluations"] for part in recording.card["parts"])
+    for row in recording.rows.values():
+        assert is_valid(parse(row.network), (recording.card["image_size"],) * 2 + (3,))
+        assert row.accuracy == (row.hits_even + row.hits_odd) / test_images or row.status != "ok"
+    with gzip.open(FOLDER / f"{dataset}_images.csv.gz", "rt") as file:
+        assert len(list(csv.reader(file))) == 1 + recording.card["images"]

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from nasdmrl.config.model import Config
     from nasdmrl.config.sections import Space
 
+POLICY_FORMAT = 2
+"""Changes when a policy's files, or what its numbers mean, change. Format 1 had no mean squares, and no such key."""
+
 
 class Agent(Protocol):
     """What a search asks of an agent."""

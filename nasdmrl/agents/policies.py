@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nasdmrl.agents import POLICY_FORMAT
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.files import atomic_path, write_json
 from nasdmrl.space.environment import NASEnv
@@ -16,8 +17,6 @@ WEIGHTS, SQUARES = "weights", "rmsprop_squares"
 """Names of vectors, each a file NAME.npy: a network's weights; RMSProp's mean squares, in the weights' order."""
 NAMES = "action_names"
 """Key of a card: two spaces of one size may have other actions."""
-POLICY_FORMAT = 2
-"""Changes when a policy's files, or what its numbers mean, change. Format 1 had no mean squares, and no such key."""
 
 
 class PolicyError(NasdmrlError):

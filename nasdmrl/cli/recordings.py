@@ -44,7 +44,7 @@ def record(
     again: what is in the store or in the recordings is not evaluated again."""
     from nasdmrl.config.model import load
     from nasdmrl.data.images import read_card
-    from nasdmrl.evaluation.recording import FOLDER, Task, write
+    from nasdmrl.evaluation.recording import FOLDER, Task, write, write_members
     from nasdmrl.evaluation.recording import record as evaluate
     from nasdmrl.evaluation.store import EvaluationStore
 
@@ -60,8 +60,9 @@ def record(
     complete = evaluate(task, images, recipe, evaluations, folder, (part, parts), 60 * minutes)
     evaluations.refresh()
     for of_dataset in images:
-        facts = read_card(images_folder(of_dataset.name, data))
-        card = write(task, of_dataset, recipe, evaluations, facts, folder)
+        decoded = images_folder(of_dataset.name, data)
+        card = write(task, of_dataset, recipe, evaluations, read_card(decoded), folder)
+        write_members(decoded, of_dataset.name, folder)
         counts = f"{card['evaluations']} evaluations, closed up to {card['closed_layers']} layers"
         print(f"{of_dataset.name}, {space}: {counts}")
     print("nothing is left" if complete else "more is left: give the same command again")

@@ -19,6 +19,7 @@ import numpy as np
 
 from nasdmrl.config.sections import Recipe, Space
 from nasdmrl.data.images import ImageData
+from nasdmrl.data.members import MEMBERS
 from nasdmrl.errors import NasdmrlError
 from nasdmrl.evaluation.evaluator import Evaluator
 from nasdmrl.evaluation.store import EvaluationStore, Record, recipe_digest
@@ -220,6 +221,16 @@ def write(
         temporary.write_bytes(gzip.compress(text.encode("ascii"), mtime=0))
     write_json(card_path, card)
     return card
+
+
+def write_members(images: Path, dataset: str, folder: Path = FOLDER) -> None:
+    """Keep the list of a dataset's images (member of the archive, class, SHA-256 of the pixels), gzipped.
+
+    images: the folder of the decoded images. Whoever has the same archives can tell by it whether the pixels are the
+    same.
+    """
+    with atomic_path(folder / f"{dataset}_images.csv.gz") as temporary:
+        temporary.write_bytes(gzip.compress((images / MEMBERS).read_bytes(), mtime=0))
 
 
 def _of(store: EvaluationStore, data: ImageData, recipe: Recipe) -> Iterator[Record]:

@@ -16,6 +16,7 @@ if isinstance(workflow.current_basedir, os.PathLike):
 
 try:
     from nasdmrl import results
+    from nasdmrl.agents import POLICY_FORMAT
     from nasdmrl.agents.registry import AGENTS, agents_of, searches
     from nasdmrl.analysis.styles import METRICS
     from nasdmrl.analysis.figures.registry import (

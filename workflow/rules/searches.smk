@@ -45,6 +45,7 @@ use rule random_search as dqn with:
         steps=search_steps("dqn"),
         store=results.STORE,
         training=TRAINING_FORMAT,
+        policy=POLICY_FORMAT,
         options="",
 
 
@@ -71,6 +72,7 @@ use rule random_search as meta_a2c with:
         steps=search_steps("meta_a2c"),
         store=results.STORE,
         training=TRAINING_FORMAT,
+        policy=POLICY_FORMAT,
         options=lambda wildcards, input: (
             f"--policy {quote(str(input.policy))}" if input.policy else ""
         ),
@@ -93,6 +95,7 @@ use rule random_search as evaluate_policy with:
         steps=search_steps("meta_a2c"),
         store=results.STORE,
         training=TRAINING_FORMAT,
+        policy=POLICY_FORMAT,
         options=lambda wildcards, input: f"--policy {quote(str(input.policy))} --fixed",
 
 
@@ -123,6 +126,7 @@ use rule random_search as multi_branch with:
         steps=SETTINGS.exp3.steps,
         store=results.STORE,
         training=TRAINING_FORMAT,
+        policy=POLICY_FORMAT,
         options="--space multi_branch --sigma {sigma}",
     message:
         "Search the multi-branch space: sigma {wildcards.sigma}, seed {wildcards.seed}, {params.steps} steps"
@@ -144,4 +148,5 @@ use rule random_search as hardness_study with:
         steps=SETTINGS.appendix_a.steps,
         store=results.STORE,
         training=TRAINING_FORMAT,
+        policy=POLICY_FORMAT,
         options="",
