@@ -1,5 +1,6 @@
 # What all rules share: the validated configuration, and lists made from it, the table of experiments and the registries.
 import os
+import re
 import sys
 from pathlib import Path
 from shlex import quote
@@ -161,7 +162,7 @@ def table_output(name):
         results.table(name),
         caption="../report/item.rst",
         category="Tables",
-        labels={"item": name.replace("table", "Table ")},
+        labels={"item": re.sub("^table", "Table ", name)},
     )
 
 
