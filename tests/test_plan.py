@@ -16,6 +16,7 @@ from nasdmrl import results
 from nasdmrl.agents.prewarm import random_search_networks
 from nasdmrl.config.model import Config, from_dict, load
 from nasdmrl.config.sections import LongRecipe, Recipe
+from nasdmrl.errors import NasdmrlError
 from nasdmrl.evaluation.store import EvaluationStore, evaluation_key
 from nasdmrl.preflight.plan import SHORT_JOBS, Job, Study, forecast
 from nasdmrl.preflight.probe import Images, Training, fit, from_record, load_of, probe, terms, whole
@@ -210,6 +211,14 @@ def test_probe_measures_every_kind_of_training_in_a_process_of_its_own():
     assert all(0 < seconds < 60 for _, seconds in measured)
     assert 0 < start < 300
     assert device
+
+
+def test_a_measuring_process_that_fails_gives_one_clear_error(tmp_path, monkeypatch):
+    """A module that comes before the genuine TensorFlow, and cannot be loaded for want of memory."""
+    (tmp_path / "tensorflow.py").write_text("raise MemoryError('not enough')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(NasdmrlError, match=r"a measuring process failed \(not enough\); call plan where more memory"):
+        probe([], 1, 1, 1)
 
 
 # --- what is there already ------------------------------------------------------------------------------------------
