@@ -333,7 +333,8 @@ def test_a_scale_stands_for_the_values_of_its_file(root, tmp_path):
     assert load('{"scale": "paper"}') == load('{"scale": "paper"}') == Config()
     # A whole configuration, as the report keeps it, is what it says.
     whole = Config(scale="miniature")
-    assert load(whole.model_dump_json()) == whole
+    (tmp_path / "config.json").write_text(whole.model_dump_json())
+    assert load(whole.model_dump_json()) == load(tmp_path / "config.json") == whole
 
 
 def test_a_scale_without_its_file_is_refused(root, tmp_path):

@@ -179,13 +179,13 @@ def load(source: str | Path) -> Config:
     Raises `ConfigError`, which names the source, the key and the closest known key.
     """
     text = str(source)
-    if not text.lstrip().startswith("{"):
-        return from_dict(with_scale(read_values(text), Path(text)), text)
-    values, name = _json(text), "the configuration"
-    if values.pop(PARTIAL, False):
+    typed = text.lstrip().startswith("{")
+    values, name = (_json(text), "the configuration") if typed else (read_values(text), text)
+    if typed and values.pop(PARTIAL, False):
         return _only_passed(_validated(values, name), values)
-    complete = values.keys() >= Config.model_fields.keys()
-    return from_dict(values if complete else with_scale(values), name)
+    if not values.keys() >= Config.model_fields.keys():  # a whole one, as the report keeps it, is what it says
+        values = with_scale(values, None if typed else Path(text))
+    return from_dict(values, name)
 
 
 def _json(text: str) -> dict[str, Any]:

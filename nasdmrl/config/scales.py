@@ -75,5 +75,5 @@ def read_values(path: Path | str) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys with values, found {type(values).__name__}")
+        raise ConfigError(f"{path}: expected keys with values, found {type(values).__name__}; see config/quick.yaml")
     return values
