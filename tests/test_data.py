@@ -302,6 +302,14 @@ def test_every_image_has_its_member_and_the_digest_of_its_pixels(standins, tmp_p
         assert member.sha256 == hashlib.sha256(image.tobytes()).hexdigest()
 
 
+def test_a_record_has_the_same_bytes_in_every_process():
+    """A protobuf map, worked out by hand; its own order changes from process to process."""
+    image = b"\n\x05image\x12\x07\n\x05\n\x03abc"
+    label = b"\n\x05label\x12\x05\x1a\x03\n\x01\x03"
+    features = b"\n\x10" + image + b"\n\x0e" + label
+    assert records._example(b"abc", 3) == b"\n" + bytes([len(features)]) + features
+
+
 def test_members_are_listed_in_the_order_of_the_records(standins, tmp_path):
     convert("vgg_flower", standins, tmp_path / "records", False)
     by_name = {image.name: image.content for image in open_index("vgg_flower", standins).images()}
