@@ -31,8 +31,8 @@ FEWEST, MOST = 6, 12
 MOST_PARAMETERS = 60_000_000
 """Larger networks are left to the formula: their weights and Adam's moments would take gigabytes of memory."""
 STEPS, SECONDS_OF_STEPS = 3, 0.5
-CPU_OPERATIONS, FEWEST_IMAGES = 1e11, 8
-"""On a CPU, epochs of more operations are measured with smaller batches, since they would take many seconds."""
+CPU_OPERATIONS, FEWEST_IMAGES = 3e10, 8
+"""On a CPU an epoch is one step, and one of more operations has a smaller batch, since it would take seconds."""
 
 
 class Images(NamedTuple):
@@ -150,11 +150,12 @@ def measure(training: Training, device: str) -> list[Measured]:
     from nasdmrl.training.long import model_of
 
     (_, shape, n_classes, *_), batch = training.images, training.recipe.batch_size
+    steps = STEPS
     if device == "CPU":
-        operations = terms(training, 0, 0, STEPS / FORWARD_SHARE)[6]
-        batch = min(batch, max(FEWEST_IMAGES, int(CPU_OPERATIONS / operations)))
-    recipe = training.recipe.model_copy(update={"batch_size": batch, "test_fraction": 1 / (STEPS + 1)})
-    noise, count = np.random.RandomState(0), batch * (STEPS + 1)
+        steps, most = 1, CPU_OPERATIONS / terms(training, 0, 0, 1 / FORWARD_SHARE)[6]
+        batch = min(batch, max(FEWEST_IMAGES, int(most)))
+    recipe = training.recipe.model_copy(update={"batch_size": batch, "test_fraction": 1 / (steps + 1)})
+    noise, count = np.random.RandomState(0), batch * (steps + 1)
     pixels = noise.randint(256, size=(count, *shape), dtype=np.uint8)
     data = ImageData("noise", pixels, noise.randint(n_classes, size=count, dtype=np.int32), n_classes, "noise")
     begin = time.monotonic()
@@ -166,5 +167,5 @@ def measure(training: Training, device: str) -> list[Measured]:
         begin = time.monotonic()
         run.epoch()
         epochs.append(time.monotonic() - begin)
-    setup = max(first - median(epochs) * (1 + FORWARD_SHARE / STEPS), 0.01)
-    return [(terms(training, 1, 0, 0), setup), (terms(training, 0, 1, batch), median(epochs) / STEPS)]
+    setup = max(first - median(epochs) * (1 + FORWARD_SHARE / steps), 0.01)
+    return [(terms(training, 1, 0, 0), setup), (terms(training, 0, 1, batch), median(epochs) / steps)]
