@@ -90,7 +90,7 @@ class DQN:
             self._renew_target()
 
     def save(self, folder: Path | str, history: list[dict[str, Any]]) -> None:
-        """Write weights and card (see `policy_files`); not Adam's moments, since no policy is passed on (Section 5)."""
+        """Write weights and card (see `policies`); not Adam's moments, since no policy is passed on (Section 5)."""
         weights = self.network.weights
         save_policy(folder, {WEIGHTS: weights.flat}, weights.shapes, self._architecture(), self.spaces, history)
 

@@ -110,7 +110,7 @@ class MetaA2C:
             self._start_window()
 
     def save(self, folder: Path | str, history: list[dict[str, Any]]) -> None:
-        """Write weights, mean squares and card (see `policy_files`); `history` tells which trials they learned in."""
+        """Write weights, mean squares and card (see `policies`); `history` tells which trials they learned in."""
         save_policy(folder, self._learned(), self.network.weights.shapes, self._architecture(), self.spaces, history)
 
     def load(self, folder: Path | str) -> list[dict[str, Any]]:
